@@ -1,0 +1,5 @@
+//! andon knows where every production order stands, when it should have moved on, and tells the right person in time.
+//!
+//! The library is built in floors; imports run downwards only (see `docs/architecture.md`).
+
+pub mod domain;
