@@ -3,3 +3,4 @@
 //! The library is built in floors; imports run downwards only (see `docs/architecture.md`).
 
 pub mod domain;
+pub mod grpc;
