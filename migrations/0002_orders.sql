@@ -43,6 +43,11 @@ CREATE TABLE orders (
     interrupted_status  text,
     interrupted_due_on  date,
     interrupted_source  text CONSTRAINT orders_interrupted_source_known CHECK (interrupted_source IN ('PLAN', 'ENTRY', 'MANUAL')),
+    -- The last status of the cycle it was in: where a move from beside the cycle goes on.
+    cycle_status        text NOT NULL,
+    -- The times on hold, [[from, to], ...], and the working days lost by them.
+    holds               jsonb NOT NULL CONSTRAINT orders_holds_list CHECK (jsonb_typeof(holds) = 'array'),
+    lost_days           integer NOT NULL CONSTRAINT orders_lost_days_range CHECK (lost_days >= 0),
     -- The newest note, as lists and messages show it.
     last_note           jsonb,
     history_sequence    integer NOT NULL,
@@ -116,7 +121,7 @@ CREATE TABLE history (
     sequence integer NOT NULL CONSTRAINT history_sequence_range CHECK (sequence >= 1),
     at       timestamptz NOT NULL,
     kind     text NOT NULL CONSTRAINT history_kind_known CHECK (
-        kind IN ('CREATED', 'ADVANCED', 'NOTED', 'OVERDUE', 'MESSAGE_QUEUED', 'ASSIGNED')),
+        kind IN ('CREATED', 'ADVANCED', 'NOTED', 'OVERDUE')),
     actor    text NOT NULL,
     acted_for text NOT NULL,
     imported boolean NOT NULL,
