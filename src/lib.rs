@@ -4,3 +4,5 @@
 
 pub mod domain;
 pub mod grpc;
+pub mod ops;
+pub mod store;
