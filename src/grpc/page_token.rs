@@ -43,10 +43,11 @@ impl PageTokens {
         if token.is_empty() {
             return None;
         }
-        let position = URL_SAFE_NO_PAD.decode(token).ok().filter(|sealed| sealed.len() > CODE_LENGTH).and_then(|sealed| {
-            let (code, body) = sealed.split_at(CODE_LENGTH);
-            (self.code(binding, body) == code).then(|| serde_json::from_slice(body).ok()).flatten()
-        });
+        let position =
+            URL_SAFE_NO_PAD.decode(token).ok().filter(|sealed| sealed.len() > CODE_LENGTH).and_then(|sealed| {
+                let (code, body) = sealed.split_at(CODE_LENGTH);
+                (self.code(binding, body) == code).then(|| serde_json::from_slice(body).ok()).flatten()
+            });
         if position.is_none() {
             v.add("page_token", "must come from the answer before, with the same filter and order");
         }

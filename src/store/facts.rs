@@ -84,7 +84,7 @@ macro_rules! order_rows {
         )
     };
 }
-pub(super) use order_rows;
+use order_rows;
 
 /// How an order is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
