@@ -2,5 +2,8 @@
 //!
 //! The library is built in floors; imports run downwards only (see `docs/architecture.md`).
 
+pub mod config;
 pub mod domain;
 pub mod grpc;
+pub mod lifecycle;
+pub mod telemetry;
