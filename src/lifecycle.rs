@@ -141,7 +141,7 @@ where
         End::Drained => tracing::info!(took_ms, "stopped"),
         End::LimitReached { running } => tracing::warn!(took_ms, running, "stopped at the drain limit"),
         End::SecondSignal => {
-            tracing::warn!(took_ms, running = shutdown.running(), "stopped at once by a second signal")
+            tracing::warn!(took_ms, running = shutdown.running(), "stopped at once by a second signal");
         }
     }
     Ok(if failed || end == End::SecondSignal { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -249,7 +249,7 @@ mod tests {
         let shutdown = Shutdown::new();
         let inner = shutdown.clone();
         let background = shutdown.spawn(async move { inner.begun().await });
-        let code = run(shutdown, Duration::from_secs(60), async { Ok::<(), Infallible>(()) }).await;
+        let code = run(shutdown, Duration::from_mins(1), async { Ok::<(), Infallible>(()) }).await;
         assert!(same(code.expect("signals can be handled"), ExitCode::SUCCESS));
         assert!(background.is_finished());
     }
@@ -265,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_error_of_the_server_is_a_failure() {
-        let code = run(Shutdown::new(), Duration::from_secs(60), async { Err("the port is taken") }).await;
+        let code = run(Shutdown::new(), Duration::from_mins(1), async { Err("the port is taken") }).await;
         assert!(same(code.expect("signals can be handled"), ExitCode::FAILURE));
     }
 }
