@@ -6,4 +6,6 @@ pub mod config;
 pub mod domain;
 pub mod grpc;
 pub mod lifecycle;
+pub mod ops;
+pub mod store;
 pub mod telemetry;
