@@ -96,7 +96,7 @@ pub struct MailConfig {
     pub retry_max: Duration,
     /// The age at which a message is given up.
     pub give_up_after: Duration,
-    /// How long a message belongs to who took it; longer than all `deadlines` together.
+    /// How long a message belongs to who took it; longer than an attempt can take.
     pub claim_lease: Duration,
     /// The longest each step with the relay may take.
     pub deadlines: MailDeadlines,
@@ -124,6 +124,12 @@ pub struct SmtpConfig {
     pub login: Option<(String, Secret)>,
     /// Authorities that may sign the relay's certificate, PEM; `None`: those of the system.
     pub ca_file: Option<PathBuf>,
+    /// The name for EHLO; `None`: the name of the machine.
+    pub helo_name: Option<String>,
+    /// Messages over one connection.
+    pub connection_messages_max: u32,
+    /// How long an unused connection is trusted.
+    pub idle_max: Duration,
 }
 
 /// Whether and when TLS begins.
@@ -140,34 +146,31 @@ pub enum MailTls {
 /// The longest each step with the relay may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MailDeadlines {
-    /// Name resolution, connection, and the handshake of implicit TLS.
+    /// Name lookup and connection.
     pub connect: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
     /// The relay's first line.
     pub greeting: Duration,
-    /// Each EHLO.
-    pub hello: Duration,
-    /// STARTTLS with its handshake.
-    pub starttls: Duration,
-    /// The login.
-    pub auth: Duration,
-    /// MAIL FROM.
-    pub mail_from: Duration,
-    /// RCPT TO.
-    pub rcpt_to: Duration,
-    /// DATA.
+    /// Everything from the connection to the login together.
+    pub opening: Duration,
+    /// One command until its reply.
+    pub command: Duration,
+    /// DATA until its reply.
     pub data: Duration,
     /// Writing the message.
     pub body: Duration,
-    /// The reply after the final dot.
-    pub final_dot: Duration,
+    /// The final dot until its reply.
+    pub reply: Duration,
+    /// QUIT until its reply.
+    pub quit: Duration,
 }
 
 impl MailDeadlines {
-    /// The longest that one message can take from connecting to its last reply, with a second EHLO after STARTTLS.
+    /// The longest that one attempt can take.
     #[must_use]
-    pub fn total(&self) -> Duration {
-        let opening = self.connect + self.greeting + self.hello + self.starttls + self.hello + self.auth;
-        opening + self.mail_from + self.rcpt_to + self.data + self.body + self.final_dot
+    pub fn attempt(&self) -> Duration {
+        self.opening + 2 * self.command + self.data + self.body + self.reply
     }
 }
 

@@ -125,9 +125,9 @@ fn mail(layers: &Layers) -> MailConfig {
     if config.retry_max < config.retry_first {
         layers.refuse("mail.retry_max_s", "must be at least mail.retry_first_s");
     }
-    if config.claim_lease <= config.deadlines.total() {
-        let total = config.deadlines.total().as_millis();
-        let reason = format!("must be longer than all mail.deadlines_ms together, hello twice: {total} ms");
+    if config.claim_lease <= config.deadlines.attempt() {
+        let attempt = config.deadlines.attempt().as_millis();
+        let reason = format!("must be longer than an attempt can take by mail.deadlines_ms: {attempt} ms");
         layers.refuse("mail.claim_lease_s", reason);
     }
     config
@@ -178,6 +178,9 @@ fn smtp(layers: &Layers) -> SmtpConfig {
         tls,
         login,
         ca_file: layers.path("mail.ca_file"),
+        helo_name: layers.text("mail.helo_name"),
+        connection_messages_max: layers.number("mail.connection_messages_max", 1, 10_000),
+        idle_max: milliseconds(layers, "mail.idle_max_ms", 100, 60_000),
     }
 }
 
@@ -185,15 +188,14 @@ fn deadlines(layers: &Layers) -> MailDeadlines {
     let step = |name: &str| milliseconds(layers, &format!("mail.deadlines_ms.{name}"), 50, 600_000);
     MailDeadlines {
         connect: step("connect"),
+        tls: step("tls"),
         greeting: step("greeting"),
-        hello: step("hello"),
-        starttls: step("starttls"),
-        auth: step("auth"),
-        mail_from: step("mail_from"),
-        rcpt_to: step("rcpt_to"),
+        opening: step("opening"),
+        command: step("command"),
         data: step("data"),
         body: step("body"),
-        final_dot: step("final_dot"),
+        reply: step("reply"),
+        quit: step("quit"),
     }
 }
 
