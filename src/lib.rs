@@ -6,6 +6,7 @@ pub mod config;
 pub mod domain;
 pub mod grpc;
 pub mod lifecycle;
+pub mod mail;
 pub mod ops;
 pub mod store;
 pub mod telemetry;
