@@ -1,5 +1,6 @@
 //! The doors: parse a call, do one op, render its answer.
 
+pub mod deliveries;
 pub mod errors;
 pub mod orders;
 pub mod orders_parse;
@@ -7,3 +8,4 @@ pub mod orders_render;
 pub mod page_token;
 pub mod parse;
 pub mod proto;
+pub mod server;

@@ -11,6 +11,8 @@ use crate::{
 };
 
 pub mod clock;
+pub mod deliveries;
+pub mod dispatch;
 pub mod gather;
 pub mod orders;
 mod snapshot;
