@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use folder::FolderMailer;
-pub use message::{Envelope, RenderError, Rendered};
+pub use message::{Envelope, RenderError, Rendered, bare_address};
 pub use render::render;
 pub use smtp::{Credentials, Deadlines, SmtpConfig, SmtpConfigError, SmtpMailer, TlsMode};
 
