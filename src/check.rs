@@ -57,10 +57,8 @@ pub async fn check(config: &Config) -> Vec<Finding> {
                 wrong("mail", format!("the folder {} does not exist: make it", folder.display()))
             }
             MailTransport::Smtp(smtp) => match mailer.probe().await {
-                Ok(greeting) => right("mail", format!("{}:{} answers: {greeting}", smtp.host, smtp.port)),
-                Err(reason) => {
-                    wrong("mail", format!("{}:{}: {reason}; see the keys of [mail]", smtp.host, smtp.port))
-                }
+                Ok(greeting) => right("mail", format!("{}:{} {greeting}", smtp.host, smtp.port)),
+                Err(reason) => wrong("mail", format!("{}:{}: {reason}; see the keys of [mail]", smtp.host, smtp.port)),
             },
         },
     });

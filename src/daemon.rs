@@ -206,11 +206,7 @@ async fn serve(config: Config, shutdown: Shutdown) -> Result<(), DaemonError> {
 }
 
 /// Waits for the database and brings the schema up to date; `None` when the daemon was told to stop meanwhile.
-async fn prepare_database(
-    store: &Store,
-    config: &Config,
-    shutdown: &Shutdown,
-) -> Result<Option<Vec<u8>>, DaemonError> {
+async fn prepare_database(store: &Store, config: &Config, shutdown: &Shutdown) -> Result<Option<Vec<u8>>, DaemonError> {
     let mut waiting = false;
     loop {
         let ready = async {
@@ -242,13 +238,7 @@ async fn prepare_database(
 }
 
 /// Starts what the bells lead to.
-fn spawn_work(
-    plant: &Arc<Plant>,
-    config: &Config,
-    mailer: Box<dyn Mailer>,
-    bells: &Bells,
-    shutdown: &Shutdown,
-) {
+fn spawn_work(plant: &Arc<Plant>, config: &Config, mailer: Box<dyn Mailer>, bells: &Bells, shutdown: &Shutdown) {
     let post = Arc::new(Post {
         mailer,
         from: config.mail.from.clone(),
@@ -361,8 +351,11 @@ fn spawn_health(plant: &Arc<Plant>, reporter: tonic_health::server::HealthReport
             }
             let answers = plant.store.ping().await.is_ok();
             if serving != Some(answers) {
-                let status =
-                    if answers { tonic_health::ServingStatus::Serving } else { tonic_health::ServingStatus::NotServing };
+                let status = if answers {
+                    tonic_health::ServingStatus::Serving
+                } else {
+                    tonic_health::ServingStatus::NotServing
+                };
                 reporter.set_service_status("", status).await;
                 tracing::info!(database_answers = answers, "health");
                 serving = Some(answers);

@@ -22,11 +22,7 @@ pub struct Bells {
 /// When a job cannot be set up.
 pub async fn ring(bells: &Bells, tick: Duration) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
-    for (bell, every) in [
-        (&bells.sweep, tick),
-        (&bells.dispatch, tick),
-        (&bells.tidy, Duration::from_hours(1)),
-    ] {
+    for (bell, every) in [(&bells.sweep, tick), (&bells.dispatch, tick), (&bells.tidy, Duration::from_hours(1))] {
         let bell = Arc::clone(bell);
         scheduler.add(Job::new_repeated(every, move |_, _| bell.notify_one())?).await?;
     }

@@ -44,16 +44,6 @@ pub enum RenderError {
     Recipient(String),
 }
 
-/// The bare address in a configured sender such as `andon <andon@example.com>`, as the SMTP envelope needs it.
-///
-/// # Errors
-///
-/// [`RenderError::Sender`] when there is none.
-pub fn bare_address(from: &str) -> Result<String, RenderError> {
-    let mailbox: lettre::message::Mailbox = from.parse().map_err(|_| RenderError::Sender(from.to_owned()))?;
-    Ok(mailbox.email.to_string())
-}
-
 /// The id in the `X-Andon-Message` header; `None` when there is no such header or it is no UUID.
 #[must_use]
 pub fn message_id_of(message: &[u8]) -> Option<Uuid> {

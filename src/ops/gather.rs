@@ -6,11 +6,11 @@
 
 use std::{fmt, pin::Pin, sync::Arc};
 
-use tokio::sync::{Mutex, mpsc, oneshot};
 use super::{
     Failure, Plant,
     write::{self, Answer, Unit},
 };
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// Calls that may wait at once; one more is refused.
 pub const QUEUE_MAX: usize = 4_096;

@@ -96,7 +96,7 @@ impl Store {
             .map_err(|error| StoreError::new("migrate", error))?;
         let mut connection = connection.detach();
         MIGRATIONS
-            .run(&mut connection)
+            .run_direct(None, &mut connection, false)
             .await
             .map_err(|error| StoreError::new("migrate", sqlx::Error::from(error)))?;
         connection.close().await.map_err(|error| StoreError::new("migrate", error))
@@ -109,9 +109,10 @@ impl Store {
     pub async fn schema_version(&self) -> Result<(i64, i64), StoreError> {
         let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
         // The migrator's own table: not in the migrations, so not known when this is compiled.
-        let current = sqlx::query_scalar::<_, i64>("SELECT COALESCE(max(version), 0) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&self.calls)
-            .await;
+        let current =
+            sqlx::query_scalar::<_, i64>("SELECT COALESCE(max(version), 0) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&self.calls)
+                .await;
         match current {
             Ok(current) => Ok((current, wanted)),
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok((0, wanted)),

@@ -18,7 +18,8 @@ impl Backoff {
     /// (0 to 1, as drawn by the caller) so that many messages do not return at once.
     #[must_use]
     pub fn pause(&self, attempts: u32, jitter: f64) -> Duration {
-        let doubled = self.first.saturating_mul(1_u32.checked_shl(attempts.saturating_sub(1).min(31)).unwrap_or(u32::MAX));
+        let doubled =
+            self.first.saturating_mul(1_u32.checked_shl(attempts.saturating_sub(1).min(31)).unwrap_or(u32::MAX));
         doubled.min(self.max).mul_f64(1.0 - 0.25 * jitter.clamp(0.0, 1.0))
     }
 }
