@@ -10,6 +10,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
+pub mod catalogue;
 pub mod clock;
 mod snapshot;
 
