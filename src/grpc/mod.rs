@@ -1,5 +1,9 @@
 //! The doors: parse a call, do one op, render its answer.
 
+pub mod calendars;
+mod edits;
 pub mod errors;
+pub mod order_types;
 pub mod parse;
+pub mod people;
 pub mod proto;

@@ -12,6 +12,7 @@ use crate::{
 
 pub mod catalogue;
 pub mod clock;
+pub mod explain;
 mod snapshot;
 
 pub use clock::{Clock, DatabaseClock, FileClock};
