@@ -205,12 +205,11 @@ fn exception(given: &v1::CalendarException, v: &mut Violations) -> Exception {
             ExceptionDays::On { from: NaiveDate::MIN, to: NaiveDate::MIN }
         }
     };
-    let hours = match &given.hours {
-        Some(given) => v.within("hours", |v| hours(given, v)),
-        None => {
-            v.add("hours", "must be set");
-            DayHours::Closed
-        }
+    let hours = if let Some(given) = &given.hours {
+        v.within("hours", |v| hours(given, v))
+    } else {
+        v.add("hours", "must be set");
+        DayHours::Closed
     };
     Exception { name: given.name.clone(), days, hours }
 }

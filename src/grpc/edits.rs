@@ -66,7 +66,8 @@ pub fn required<M>(field: &str, given: Option<M>) -> Result<M, tonic::Status> {
     given.ok_or_else(|| errors::invalid(vec![Violation { field: field.into(), description: "must be set".into() }]))
 }
 
-/// A failure as the door shows it. Named, since it stands in every method.
+/// A failure as the door shows it, in the form that `map_err` takes.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands over the failure")]
 pub fn fail(failure: Failure) -> tonic::Status {
     errors::fail(&failure)
 }

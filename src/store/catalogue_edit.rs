@@ -26,7 +26,7 @@ impl Store {
     /// When the database fails, or the edit before takes too long.
     pub async fn edit_catalogue(&self) -> Result<CatalogueEdit, StoreError> {
         let error = |error| StoreError::new("begin an edit of the catalogue", error);
-        let mut transaction = self.calls.begin().await.map_err(error)?;
+        let mut transaction = self.begin("begin an edit of the catalogue").await?;
         let row = sqlx::query!(
             r#"UPDATE catalogue_version SET version = version + 1
             RETURNING version - 1 AS "version!", clock_timestamp() AS "database_now!""#
