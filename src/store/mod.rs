@@ -8,6 +8,7 @@ use sqlx::{
 };
 
 pub mod catalogue;
+pub mod catalogue_edit;
 pub mod deliveries;
 mod error;
 pub mod facts;
