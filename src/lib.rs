@@ -2,5 +2,6 @@
 //!
 //! The library is built in floors; imports run downwards only (see `docs/architecture.md`).
 
+pub mod cli;
 pub mod domain;
 pub mod grpc;
