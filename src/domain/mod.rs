@@ -1,3 +1,13 @@
 //! The rules: pure and synchronous, without clock, log, environment, SQL or protobuf.
 
+pub mod advance;
+pub mod alerts;
+pub mod catalogue;
+pub mod create;
+pub mod ids;
+pub mod import;
+pub mod note;
+pub mod order;
+pub mod refusal;
 pub mod schedule;
+pub mod violation;

@@ -1,1 +1,17 @@
-//! Calendars and due dates.
+//! Calendars and due dates: which days count, and when a visit is late.
+//!
+//! The conventions C1 to C6 hold everywhere: a due date is a day in the zone of its calendar and no time of day takes part in
+//! counting; a start on a closed day first moves to the next open day (day 0) and the result is the n-th open day after; a visit
+//! is overdue from the first instant of the day after its due date.
+
+mod calendar;
+mod due;
+mod explain;
+mod hold;
+
+pub use calendar::{Calendar, CalendarSpec, DayHours, Exception, ExceptionDays, Interval, MonthDay};
+pub use due::{
+    HORIZON_YEARS, ScheduleRefusal, backward, days_late, due_at, forward, is_open, local_date, overdue, planned_due,
+};
+pub use explain::{DayTrace, explain_forward};
+pub use hold::lost_days;

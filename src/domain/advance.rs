@@ -1,0 +1,261 @@
+//! Advance: moves an order into another status.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    alerts::{
+        message::{Message, MessageFacts, Topic},
+        recipients,
+    },
+    catalogue::{OrderType, Status, StatusClock},
+    note::{NOTE_MAX, Note, NoteKind, Notify},
+    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order, Step, step},
+    refusal::{Kind, Refusal},
+    schedule,
+    violation::Violations,
+};
+
+/// A move, as it was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advance {
+    /// Id of the status; default: the next, or the interrupted one.
+    pub target: Option<String>,
+    /// Day on which the current status was completed; default today.
+    pub completed_on: Option<NaiveDate>,
+    /// Leave the current status uncompleted.
+    pub not_complete: bool,
+    /// Due date of the new visit.
+    pub due_on: Option<NaiveDate>,
+    /// User on whose behalf, or empty.
+    pub on_behalf_of: String,
+    /// Who gets it.
+    pub assign_department: Option<String>,
+    /// Who gets it.
+    pub assign_user: Option<String>,
+    /// Kept in history.
+    pub reason: String,
+    /// Goes with the move.
+    pub note: String,
+    /// Whom to tell.
+    pub notify: Notify,
+    /// Take up a closed order.
+    pub reopen: bool,
+}
+
+impl Advance {
+    /// Finds all wrong fields.
+    pub fn check(&self, violations: &mut Violations) {
+        violations.line("reason", &self.reason, 0, 500);
+        violations.text("note", &self.note, 0, NOTE_MAX);
+        self.notify.check("notify", violations);
+    }
+}
+
+/// Compares the etag that a caller saw with the order.
+///
+/// # Errors
+/// `EtagMismatch`.
+pub fn check_etag(order: &Order, etag: Option<&str>) -> Result<(), Refusal> {
+    match etag {
+        Some(etag) if etag != order.etag() => {
+            Err(Refusal::EtagMismatch { kind: Kind::Order, current_etag: order.etag() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The user on whose behalf a call is made; empty when none is named.
+///
+/// # Errors
+/// `NotFound`, `Inactive`.
+pub fn on_behalf_of(user: &str, cx: &Context<'_>) -> Result<String, Refusal> {
+    if user.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(cx.catalogue.active_user(user)?.id.clone())
+}
+
+/// Decides a move.
+///
+/// # Errors
+/// In this order: `EtagMismatch`, `OrderClosed`, `NotClosed`, `NoNextStatus`, `NotFound`, `SameStatus`, `Inactive`,
+/// `CompletedDateOutOfRange`, `BeyondHorizon`.
+pub fn advance(
+    before: &Order,
+    request: &Advance,
+    etag: Option<&str>,
+    cx: &mut Context<'_>,
+) -> Result<Decision, Refusal> {
+    check_etag(before, etag)?;
+    let order_type = cx.catalogue.order_type(&before.order_type)?;
+    let calendar = cx.catalogue.calendar_of(order_type)?;
+    match (before.closed_at.is_some(), request.reopen) {
+        (true, false) => return Err(Refusal::OrderClosed { status: before.visit.status.clone() }),
+        (false, true) => return Err(Refusal::NotClosed { status: before.visit.status.clone() }),
+        _ => {}
+    }
+    let target = target(before, order_type, request.target.as_deref())?;
+    let today = schedule::local_date(calendar, cx.now);
+    let completed_on = request.completed_on.unwrap_or(today.max(before.visit.entered_on));
+    if completed_on < before.visit.entered_on || completed_on > today.max(before.visit.entered_on) {
+        return Err(Refusal::CompletedDateOutOfRange {
+            given: completed_on,
+            first: before.visit.entered_on,
+            last: today.max(before.visit.entered_on),
+        });
+    }
+    let acted_for = on_behalf_of(&request.on_behalf_of, cx)?;
+    let mut order = before.clone();
+    assign(&mut order, target, request.assign_department.as_deref(), request.assign_user.as_deref(), cx)?;
+    let stepped = step(
+        &mut order,
+        order_type,
+        calendar,
+        Step {
+            target,
+            at: cx.now.max(before.visit.entered_at),
+            on: completed_on,
+            not_complete: request.not_complete,
+            due_on: request.due_on,
+            record_skips: true,
+            actor: cx.actor,
+            acted_for: &acted_for,
+        },
+    )?;
+    let warnings = warnings(before, &order, target, request, calendar);
+    order.touch(cx.now);
+    let author = if acted_for.is_empty() { cx.actor.to_owned() } else { acted_for.clone() };
+    let note = (!request.note.is_empty()).then(|| Note {
+        id: cx.ids.next(cx.now),
+        author: author.clone(),
+        at: cx.now,
+        text: request.note.clone(),
+        kind: NoteKind::Note,
+        answers: None,
+    });
+    if let Some(note) = &note {
+        order.last_note = Some(note.cut());
+    }
+    let messages = recipients::notified(&order, &request.notify, Topic::Advance, cx, |facts| MessageFacts::Advanced {
+        order: facts,
+        from_status: before.visit.status_name.clone(),
+        by: author.clone(),
+        note: note.as_ref().map(Into::into),
+    })?;
+    let entry = order.record(
+        HistoryKind::Advanced,
+        cx.now,
+        cx.actor,
+        &acted_for,
+        HistoryDetail {
+            closed: stepped.closed.clone(),
+            opened: Some(order.visit.clone()),
+            note: note.clone(),
+            messages: messages.iter().map(Message::summary).collect(),
+            reason: request.reason.clone(),
+            ..HistoryDetail::default()
+        },
+    );
+    let mut visits = stepped.skipped.clone();
+    visits.push(order.visit.clone());
+    Ok(Decision {
+        effects: Effects {
+            closed: stepped.closed,
+            skipped: stepped.skipped,
+            opened: Some(order.visit.clone()),
+            messages,
+            days_given_back: stepped.days_given_back,
+            warnings,
+            note: note.clone(),
+        },
+        order,
+        created: false,
+        visits,
+        notes: note.into_iter().collect(),
+        history: vec![entry],
+        alert: None,
+    })
+}
+
+/// Where the move goes.
+fn target<'a>(order: &Order, order_type: &'a OrderType, named: Option<&str>) -> Result<&'a Status, Refusal> {
+    let current = order.visit.status.as_str();
+    let target = match named {
+        Some(id) => order_type.status(id).ok_or_else(|| Refusal::NotFound { kind: Kind::Status, id: id.into() })?,
+        None => default_target(order, order_type)
+            .ok_or_else(|| Refusal::NoNextStatus { status: order.visit.status.clone() })?,
+    };
+    if target.id == current {
+        return Err(Refusal::SameStatus { status: target.id.clone() });
+    }
+    if target.inactive {
+        return Err(Refusal::Inactive { kind: Kind::Status, id: target.id.clone() });
+    }
+    Ok(target)
+}
+
+/// Beside the cycle: back to what was interrupted, else on from the last status of the cycle. In the cycle: the next.
+fn default_target<'a>(order: &Order, order_type: &'a OrderType) -> Option<&'a Status> {
+    let current = order_type.status(&order.visit.status)?;
+    if current.in_cycle() {
+        return order_type.next(&current.id);
+    }
+    match &order.interrupted {
+        Some(interrupted) => order_type.status(&interrupted.status),
+        None => order_type.next(&order.cycle_status),
+    }
+}
+
+/// Gives the order to whom the request names, else to whom the status names, else to nobody new.
+///
+/// # Errors
+/// `NotFound`, `Inactive` for whom the request names.
+pub fn assign(
+    order: &mut Order,
+    status: &Status,
+    department: Option<&str>,
+    user: Option<&str>,
+    cx: &Context<'_>,
+) -> Result<(), Refusal> {
+    if let Some(id) = department {
+        order.assigned_department = Some(cx.catalogue.active_department(id)?.id.clone());
+    } else if let Some(id) = &status.default_department
+        && cx.catalogue.active_department(id).is_ok()
+    {
+        order.assigned_department = Some(id.clone());
+    }
+    if let Some(id) = user {
+        order.assigned_user = Some(cx.catalogue.active_user(id)?.id.clone());
+    } else if let Some(id) = &status.default_user
+        && cx.catalogue.active_user(id).is_ok()
+    {
+        order.assigned_user = Some(id.clone());
+    }
+    Ok(())
+}
+
+fn warnings(
+    before: &Order,
+    after: &Order,
+    target: &Status,
+    request: &Advance,
+    calendar: &schedule::Calendar,
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(on) = request.due_on
+        && !schedule::is_open(calendar, on)
+    {
+        warnings.push(format!("the due date {on} is a closed day"));
+    }
+    if after.overdue(after.visit.entered_at) {
+        warnings.push(format!("'{}' is overdue on entry", target.name));
+    }
+    if target.clock == StatusClock::Pauses && !request.not_complete && before.visit.status == before.cycle_status {
+        warnings.push(format!(
+            "'{}' was recorded as completed; set not_complete to come back to it after the hold",
+            before.visit.status_name
+        ));
+    }
+    warnings
+}

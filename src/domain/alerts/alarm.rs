@@ -1,0 +1,97 @@
+//! Alarms: what fires when an order's next alarm has come, and when the next one is.
+//!
+//! An alert is unique per visit, rule and due time: the database keeps it, and the order's `next_alarm_at` is cleared with it.
+//! So a second tick finds nothing; a due date that is moved and missed again alerts again.
+
+use super::{
+    message::{DIGEST_LINES_MAX, Message, MessageFacts, Topic},
+    recipients,
+};
+use crate::domain::{
+    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order},
+    schedule,
+};
+
+/// What fires for one order at `now`: `None` when nothing does. `next_alarm_at` of the order is settled either way.
+pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Option<Decision> {
+    let due = before.visit.due?;
+    if before.closed_at.is_some() || !schedule::overdue(cx.now, Some(due.at)) || before.next_alarm_at.is_none() {
+        return None;
+    }
+    let mut order = before.clone();
+    order.next_alarm_at = None;
+    order.version += 1;
+    let people = recipients::of_overdue(&order, cx);
+    let messages = recipients::messages(&order, people, Topic::Overdue, cx, MessageFacts::Overdue);
+    let detail = HistoryDetail {
+        opened: Some(order.visit.clone()),
+        messages: messages.iter().map(Message::summary).collect(),
+        ..HistoryDetail::default()
+    };
+    let entry = order.record(HistoryKind::Overdue, cx.now, cx.actor, "", detail);
+    Some(Decision {
+        alert: Some((order.visit.sequence, due.at)),
+        order,
+        created: false,
+        effects: Effects { messages, ..Effects::default() },
+        visits: Vec::new(),
+        notes: Vec::new(),
+        history: vec![entry],
+    })
+}
+
+/// Whether the order was overdue already when it was imported: then its first alert is part of a digest.
+#[must_use]
+pub fn in_first_digest(order: &Order) -> bool {
+    matches!((order.imported_at, order.visit.due), (Some(imported), Some(due))
+        if due.at <= imported && order.visit.entered_at <= imported)
+}
+
+/// Folds the messages of `decisions` about orders that were imported overdue: one digest per recipient, which stands with the
+/// first of the orders. The history of each order names the digest that tells of it.
+pub fn fold_first_digest(decisions: &mut [Decision]) {
+    let mut digests: Vec<(usize, Message)> = Vec::new();
+    for (index, decision) in decisions.iter_mut().enumerate() {
+        if !in_first_digest(&decision.order) {
+            continue;
+        }
+        for message in std::mem::take(&mut decision.effects.messages) {
+            let MessageFacts::Overdue(facts) = message.facts else { continue };
+            let digest = if let Some((_, digest)) =
+                digests.iter_mut().find(|(_, digest)| digest.recipient.address == message.recipient.address)
+            {
+                digest
+            } else {
+                let digest = Message {
+                    id: message.id,
+                    dedup_key: format!("digest/{}", message.dedup_key),
+                    topic: Topic::OverdueDigest,
+                    facts: MessageFacts::OverdueDigest { orders: Vec::new(), more: 0 },
+                    recipient: message.recipient,
+                    order_id: message.order_id,
+                    order_number: message.order_number,
+                    visit_sequence: message.visit_sequence,
+                    due_at: None,
+                };
+                digests.push((index, digest));
+                &mut digests.last_mut().expect("one was just pushed").1
+            };
+            if let MessageFacts::OverdueDigest { orders, more } = &mut digest.facts {
+                if orders.len() < DIGEST_LINES_MAX {
+                    orders.push(facts);
+                } else {
+                    *more += 1;
+                }
+            }
+            let summary = digest.summary();
+            if let Some(entry) = decision.history.last_mut() {
+                for told in entry.detail.messages.iter_mut().filter(|told| told.2 == summary.2) {
+                    told.clone_from(&summary);
+                }
+            }
+        }
+    }
+    for (index, digest) in digests {
+        decisions[index].effects.messages.push(digest);
+    }
+}

@@ -1,0 +1,185 @@
+//! Messages: what is told to whom, as data that is stored and later rendered.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::domain::note::Note;
+
+/// Orders that one digest lists; what is more is counted.
+pub const DIGEST_LINES_MAX: usize = 200;
+
+/// A note as a message shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoteFacts {
+    /// Who wrote it.
+    pub author: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub text: String,
+}
+
+impl From<&Note> for NoteFacts {
+    fn from(note: &Note) -> Self {
+        Self { author: note.author.clone(), at: note.at, text: note.text.clone() }
+    }
+}
+
+/// Why somebody gets a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// Has the order.
+    Assignee,
+    /// Manages the department (by name) that has the order.
+    ManagerOf(String),
+    /// Nobody else could be told; the text says why.
+    Fallback(String),
+    /// Was named by the caller.
+    Notified,
+}
+
+/// An order as it stood when the message was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderFacts {
+    /// Id.
+    pub order_id: Uuid,
+    /// Number.
+    pub number: String,
+    /// Title.
+    pub title: String,
+    /// Name of its type.
+    pub order_type_name: String,
+    /// Name of its status.
+    pub status_name: String,
+    /// When to use that status; may be empty.
+    pub status_definition: String,
+    /// Day of entry.
+    pub entered_on: NaiveDate,
+    /// Last day in time.
+    pub due_on: Option<NaiveDate>,
+    /// Instant from which it is overdue.
+    pub due_at: Option<DateTime<Utc>>,
+    /// IANA zone of its calendar: days and times are shown in it.
+    pub zone: String,
+    /// Business days late at the decision.
+    pub days_late: u32,
+    /// Display name of who has it.
+    pub assignee: Option<String>,
+    /// Name of the department that has it.
+    pub department: Option<String>,
+    /// The customer's reference; may be empty.
+    pub customer_reference: String,
+    /// The newest note.
+    pub last_note: Option<NoteFacts>,
+    /// Why this person gets it.
+    pub reason: Why,
+}
+
+/// What a message tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MessageFacts {
+    /// An order is overdue in its status.
+    Overdue(OrderFacts),
+    /// Several orders are overdue, told at once.
+    OverdueDigest {
+        /// The orders that are listed.
+        orders: Vec<OrderFacts>,
+        /// How many more there are.
+        more: u32,
+    },
+    /// An order was advanced.
+    Advanced {
+        /// The order after the move.
+        order: OrderFacts,
+        /// Name of the status before.
+        from_status: String,
+        /// Who moved it.
+        by: String,
+        /// The note that went with it.
+        note: Option<NoteFacts>,
+    },
+    /// A note was added.
+    NoteAdded {
+        /// The order.
+        order: OrderFacts,
+        /// The note.
+        note: NoteFacts,
+    },
+}
+
+/// What a message is about, as the database writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Topic {
+    /// One order is overdue.
+    Overdue,
+    /// Several are.
+    OverdueDigest,
+    /// An order moved.
+    #[serde(rename = "ADVANCED")]
+    Advance,
+    /// A note was added.
+    #[serde(rename = "NOTE_ADDED")]
+    Note,
+}
+
+impl Topic {
+    /// As the database writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overdue => "OVERDUE",
+            Self::OverdueDigest => "OVERDUE_DIGEST",
+            Self::Advance => "ADVANCED",
+            Self::Note => "NOTE_ADDED",
+        }
+    }
+}
+
+/// Who gets a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipient {
+    /// Id of the user; `None` for a fixed address.
+    pub user: Option<String>,
+    /// Display name.
+    pub name: String,
+    /// Address.
+    pub address: String,
+}
+
+/// One message for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Made by the server; also the id of its delivery.
+    pub id: Uuid,
+    /// Unique: the same fact is told to the same address once.
+    pub dedup_key: String,
+    /// What it is about.
+    pub topic: Topic,
+    /// Who gets it.
+    pub recipient: Recipient,
+    /// The order; of a digest the first.
+    pub order_id: Uuid,
+    /// Its number.
+    pub order_number: String,
+    /// Its visit.
+    pub visit_sequence: i32,
+    /// The due time that was missed; `None` when the message is not about one.
+    pub due_at: Option<DateTime<Utc>>,
+    /// What it tells.
+    pub facts: MessageFacts,
+}
+
+impl Message {
+    /// Id, user, address and topic, as history keeps them.
+    #[must_use]
+    pub fn summary(&self) -> (Uuid, String, String, String) {
+        (
+            self.id,
+            self.recipient.user.clone().unwrap_or_default(),
+            self.recipient.address.clone(),
+            self.topic.as_str().to_owned(),
+        )
+    }
+}

@@ -1,0 +1,5 @@
+//! From a fact to a person: alarms, recipients, messages.
+
+pub mod alarm;
+pub mod message;
+pub mod recipients;

@@ -1,0 +1,176 @@
+//! Recipients: who receives a message. Each person once; if nobody is left, the fallback.
+
+use std::collections::BTreeSet;
+
+use super::message::{Message, MessageFacts, NoteFacts, OrderFacts, Recipient, Topic, Why};
+use crate::domain::{
+    catalogue::User,
+    note::Notify,
+    order::{Context, Order},
+    refusal::Refusal,
+    schedule,
+};
+
+/// Gathers people, each once.
+struct Gathered<'a> {
+    people: Vec<(Recipient, Why)>,
+    users: BTreeSet<&'a str>,
+    passed_over: Vec<String>,
+}
+
+impl<'a> Gathered<'a> {
+    fn new() -> Self {
+        Self { people: Vec::new(), users: BTreeSet::new(), passed_over: Vec::new() }
+    }
+
+    fn add(&mut self, user: &'a User, why: Why) {
+        if !self.users.insert(&user.id) {
+            return;
+        }
+        if user.inactive {
+            self.passed_over.push(format!("{} is inactive", user.display_name));
+        } else if user.email.is_empty() {
+            self.passed_over.push(format!("{} has no address", user.display_name));
+        } else {
+            let recipient =
+                Recipient { user: Some(user.id.clone()), name: user.display_name.clone(), address: user.email.clone() };
+            self.people.push((recipient, why));
+        }
+    }
+
+    /// Those who were gathered; the fallback address when nobody is left.
+    fn or_fallback(mut self, fallback: &str) -> Vec<(Recipient, Why)> {
+        if self.people.is_empty() {
+            let why = if self.passed_over.is_empty() {
+                "nobody is assigned, and the department has no manager".to_owned()
+            } else {
+                self.passed_over.join("; ")
+            };
+            let recipient = Recipient { user: None, name: String::new(), address: fallback.to_owned() };
+            self.people.push((recipient, Why::Fallback(why)));
+        }
+        self.people
+    }
+}
+
+/// Who is told that an order is overdue: its assignee, and the managers of its department.
+#[must_use]
+pub fn of_overdue(order: &Order, cx: &Context<'_>) -> Vec<(Recipient, Why)> {
+    let mut gathered = Gathered::new();
+    if let Some(user) = order.assigned_user.as_deref().and_then(|id| cx.catalogue.users.get(id)) {
+        gathered.add(user, Why::Assignee);
+    }
+    if let Some(department) = order.assigned_department.as_deref().and_then(|id| cx.catalogue.departments.get(id)) {
+        for manager in department.managers.iter().filter_map(|id| cx.catalogue.users.get(id)) {
+            gathered.add(manager, Why::ManagerOf(department.name.clone()));
+        }
+    }
+    gathered.or_fallback(cx.fallback)
+}
+
+/// The messages to those whom a caller named; none when nobody was named.
+///
+/// # Errors
+/// `NotFound`, `Inactive` for whom is named.
+pub fn notified(
+    order: &Order,
+    notify: &Notify,
+    topic: Topic,
+    cx: &mut Context<'_>,
+    facts: impl Fn(OrderFacts) -> MessageFacts,
+) -> Result<Vec<Message>, Refusal> {
+    if notify.is_empty() {
+        return Ok(Vec::new());
+    }
+    let catalogue = cx.catalogue;
+    let mut gathered = Gathered::new();
+    for id in &notify.users {
+        gathered.add(catalogue.active_user(id)?, Why::Notified);
+    }
+    for id in &notify.departments {
+        let department = catalogue.active_department(id)?;
+        for manager in department.managers.iter().filter_map(|id| catalogue.users.get(id)) {
+            gathered.add(manager, Why::ManagerOf(department.name.clone()));
+        }
+    }
+    let people = gathered.or_fallback(cx.fallback);
+    Ok(messages(order, people, topic, cx, facts))
+}
+
+/// One message per person.
+pub fn messages(
+    order: &Order,
+    people: Vec<(Recipient, Why)>,
+    topic: Topic,
+    cx: &mut Context<'_>,
+    facts: impl Fn(OrderFacts) -> MessageFacts,
+) -> Vec<Message> {
+    people
+        .into_iter()
+        .map(|(recipient, why)| {
+            let id = cx.ids.next(cx.now);
+            let due_at = order.visit.due.map(|due| due.at);
+            let dedup_key = match (topic, due_at) {
+                (Topic::Overdue, Some(at)) => {
+                    format!(
+                        "overdue/{}/{}/{}/{}",
+                        order.id,
+                        order.visit.sequence,
+                        at.timestamp_micros(),
+                        recipient.address
+                    )
+                }
+                _ => format!("message/{id}"),
+            };
+            Message {
+                id,
+                dedup_key,
+                topic,
+                order_id: order.id,
+                order_number: order.number.clone(),
+                visit_sequence: order.visit.sequence,
+                due_at: if topic == Topic::Overdue { due_at } else { None },
+                facts: facts(order_facts(order, why, cx)),
+                recipient,
+            }
+        })
+        .collect()
+}
+
+/// The order as it stands, for a message.
+#[must_use]
+pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
+    let order_type = cx.catalogue.types.get(&order.order_type);
+    let entry = order_type.and_then(|order_type| cx.catalogue.calendars.get(&order_type.calendar));
+    let status = order_type.and_then(|order_type| order_type.status(&order.visit.status));
+    let today = entry.map(|entry| schedule::local_date(&entry.calendar, cx.now));
+    let days_late = match (entry, order.visit.due, today) {
+        (Some(entry), Some(due), Some(today)) if order.overdue(cx.now) => {
+            schedule::days_late(&entry.calendar, due.on, today)
+        }
+        _ => 0,
+    };
+    let name_of = |id: &String| cx.catalogue.users.get(id).map(|user| user.display_name.clone());
+    OrderFacts {
+        order_id: order.id,
+        number: order.number.clone(),
+        title: order.title.clone(),
+        order_type_name: order_type.map(|order_type| order_type.name.clone()).unwrap_or_default(),
+        status_name: order.visit.status_name.clone(),
+        status_definition: status.map(|status| status.definition.clone()).unwrap_or_default(),
+        entered_on: order.visit.entered_on,
+        due_on: order.visit.due.map(|due| due.on),
+        due_at: order.visit.due.map(|due| due.at),
+        zone: entry.map_or_else(|| "UTC".to_owned(), |entry| entry.spec.zone.to_string()),
+        days_late,
+        assignee: order.assigned_user.as_ref().and_then(name_of),
+        department: order
+            .assigned_department
+            .as_ref()
+            .and_then(|id| cx.catalogue.departments.get(id))
+            .map(|department| department.name.clone()),
+        customer_reference: order.customer_reference.clone(),
+        last_note: order.last_note.as_ref().map(NoteFacts::from),
+        reason,
+    }
+}

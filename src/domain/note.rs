@@ -1,0 +1,175 @@
+//! Notes: the running record of an order.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    alerts::{
+        message::{MessageFacts, Topic},
+        recipients,
+    },
+    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order},
+    refusal::Refusal,
+    violation::Violations,
+};
+
+/// Characters of the newest note that an order carries.
+pub const LAST_NOTE_MAX: usize = 2_000;
+/// Characters of a note.
+pub const NOTE_MAX: usize = 20_000;
+/// People and departments that one change may notify.
+pub const NOTIFY_MAX: usize = 100;
+
+/// What a note is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum NoteKind {
+    /// A remark.
+    Note,
+    /// A question.
+    Question,
+    /// The answer to a question.
+    Answer,
+    /// A decision.
+    Decision,
+}
+
+impl NoteKind {
+    /// As the database writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "NOTE",
+            Self::Question => "QUESTION",
+            Self::Answer => "ANSWER",
+            Self::Decision => "DECISION",
+        }
+    }
+}
+
+/// One entry in the running record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Made by the server.
+    pub id: Uuid,
+    /// Who wrote it.
+    pub author: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// 1 to 20 000 characters.
+    pub text: String,
+    /// What it is.
+    pub kind: NoteKind,
+    /// The question it answers.
+    pub answers: Option<Uuid>,
+}
+
+impl Note {
+    /// As an order carries it: the first 2 000 characters.
+    #[must_use]
+    pub fn cut(&self) -> Self {
+        let mut note = self.clone();
+        if let Some((end, _)) = note.text.char_indices().nth(LAST_NOTE_MAX) {
+            note.text.truncate(end);
+        }
+        note
+    }
+}
+
+/// Whom to tell, besides those whom rules tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    /// Ids of users.
+    pub users: Vec<String>,
+    /// Ids of departments; their managers are told.
+    pub departments: Vec<String>,
+}
+
+impl Notify {
+    /// Whether anybody is named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.departments.is_empty()
+    }
+
+    /// Finds what is wrong.
+    pub fn check(&self, field: &str, violations: &mut Violations) {
+        if self.users.len() + self.departments.len() > NOTIFY_MAX {
+            violations.add(field, format!("at most {NOTIFY_MAX} users and departments may be named"));
+        }
+    }
+}
+
+/// A note to add.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddNote {
+    /// 1 to 20 000 characters.
+    pub text: String,
+    /// What it is.
+    pub kind: NoteKind,
+    /// The question it answers.
+    pub answers: Option<Uuid>,
+    /// Whom to tell.
+    pub notify: Notify,
+    /// User on whose behalf, or empty.
+    pub on_behalf_of: String,
+    /// The order's etag as the caller saw it.
+    pub etag: Option<String>,
+}
+
+impl AddNote {
+    /// Finds all wrong fields.
+    pub fn check(&self, violations: &mut Violations) {
+        violations.text("text", &self.text, 1, NOTE_MAX);
+        self.notify.check("notify", violations);
+        if (self.kind == NoteKind::Answer) != self.answers.is_some() {
+            violations.add("answers", "is required for an ANSWER, and refused for other kinds");
+        }
+    }
+}
+
+/// Decides a note. Closed orders take notes too.
+///
+/// # Errors
+/// `EtagMismatch`, `NotFound` and `Inactive` for the people named.
+pub fn add_note(order: &Order, request: &AddNote, cx: &mut Context<'_>) -> Result<Decision, Refusal> {
+    super::advance::check_etag(order, request.etag.as_deref())?;
+    let acted_for = super::advance::on_behalf_of(&request.on_behalf_of, cx)?;
+    let mut order = order.clone();
+    let author = if acted_for.is_empty() { cx.actor.to_owned() } else { acted_for.clone() };
+    let note = Note {
+        id: cx.ids.next(cx.now),
+        author,
+        at: cx.now,
+        text: request.text.clone(),
+        kind: request.kind,
+        answers: request.answers,
+    };
+    order.last_note = Some(note.cut());
+    order.touch(cx.now);
+    let messages = recipients::notified(&order, &request.notify, Topic::Note, cx, |facts| MessageFacts::NoteAdded {
+        order: facts,
+        note: (&note).into(),
+    })?;
+    let entry = order.record(
+        HistoryKind::Noted,
+        cx.now,
+        cx.actor,
+        &acted_for,
+        HistoryDetail {
+            note: Some(note.clone()),
+            messages: messages.iter().map(super::alerts::message::Message::summary).collect(),
+            ..HistoryDetail::default()
+        },
+    );
+    Ok(Decision {
+        order,
+        created: false,
+        effects: Effects { messages, note: Some(note.clone()), ..Effects::default() },
+        visits: Vec::new(),
+        notes: vec![note],
+        history: vec![entry],
+        alert: None,
+    })
+}

@@ -1,0 +1,532 @@
+//! An order with its current visit, and how a step changes it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    alerts::message::Message,
+    catalogue::{Catalogue, OrderType, Status, StatusClock},
+    ids::Ids,
+    note::Note,
+    refusal::Refusal,
+    schedule::{self, Calendar},
+};
+
+/// Where a due date came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DueSource {
+    /// Planned from the order date.
+    Plan,
+    /// Counted from the day of entry.
+    Entry,
+    /// Set by a person.
+    Manual,
+}
+
+impl DueSource {
+    /// As the database writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plan => "PLAN",
+            Self::Entry => "ENTRY",
+            Self::Manual => "MANUAL",
+        }
+    }
+
+    /// From what the database wrote; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Plan, Self::Entry, Self::Manual].into_iter().find(|source| source.as_str() == text)
+    }
+}
+
+/// A due date with its instant and source; the three belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// Last day in time.
+    pub on: NaiveDate,
+    /// Instant from which the visit is overdue.
+    pub at: DateTime<Utc>,
+    /// Where it came from.
+    pub source: DueSource,
+}
+
+/// One stay of an order in one status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// From 1.
+    pub sequence: i32,
+    /// Id of the status.
+    pub status: String,
+    /// Its name at the time of entry.
+    pub status_name: String,
+    /// Instant of entry.
+    pub entered_at: DateTime<Utc>,
+    /// Day of entry as given; may lie before the recording.
+    pub entered_on: NaiveDate,
+    /// When it should end.
+    pub due: Option<Due>,
+    /// The status had been completed before.
+    pub rework: bool,
+    /// Goes on with an interrupted visit.
+    pub resumed: bool,
+    /// Jumped over.
+    pub skipped: bool,
+    /// Principal.
+    pub entered_by: String,
+    /// User on whose behalf, or empty.
+    pub entered_for: String,
+    /// Instant of leaving.
+    pub left_at: Option<DateTime<Utc>>,
+    /// Day given as completed.
+    pub completed_on: Option<NaiveDate>,
+    /// Completed on leaving.
+    pub completed: bool,
+}
+
+/// A visit that was left not complete: what coming back resumes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupted {
+    /// Id of the status.
+    pub status: String,
+    /// The due date it had, and its source.
+    pub due: Option<(NaiveDate, DueSource)>,
+}
+
+/// One production order: the facts of every decision about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    /// Made by the server.
+    pub id: Uuid,
+    /// The plant's own number.
+    pub number: String,
+    /// Id of the type.
+    pub order_type: String,
+    /// For people.
+    pub title: String,
+    /// The customer's reference.
+    pub customer_reference: String,
+    /// The vendor's reference.
+    pub vendor_reference: String,
+    /// Line of a sales order.
+    pub sales_order_line: String,
+    /// What is made.
+    pub product: String,
+    /// Decimal as text; empty = not said.
+    pub quantity: String,
+    /// The day from which due dates are planned.
+    pub ordered_on: NaiveDate,
+    /// Promised delivery.
+    pub delivery_on: Option<NaiveDate>,
+    /// Higher is more urgent.
+    pub priority: i32,
+    /// Key and value.
+    pub labels: BTreeMap<String, String>,
+    /// Who has it.
+    pub assigned_department: Option<String>,
+    /// Who has it.
+    pub assigned_user: Option<String>,
+    /// The current visit; of a closed order the last.
+    pub visit: Visit,
+    /// Earliest instant at which anything must happen.
+    pub next_alarm_at: Option<DateTime<Utc>>,
+    /// When it was closed.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Statuses of the cycle that were completed at least once.
+    pub completed: Vec<String>,
+    /// What coming back resumes.
+    pub interrupted: Option<Interrupted>,
+    /// The last status of the cycle it was in.
+    pub cycle_status: String,
+    /// Times on hold that have ended.
+    pub holds: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Working days lost by holds.
+    pub lost_days: u32,
+    /// The newest note, cut to 2 000 characters.
+    pub last_note: Option<Note>,
+    /// Entries so far.
+    pub history_sequence: i32,
+    /// Of an imported order: hash of its past.
+    pub import_fingerprint: Option<Vec<u8>>,
+    /// When it was imported.
+    pub imported_at: Option<DateTime<Utc>>,
+    /// Guards every write.
+    pub version: i64,
+    /// Bumped by changes a caller can see.
+    pub revision: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Order {
+    /// The etag of this state.
+    #[must_use]
+    pub fn etag(&self) -> String {
+        self.revision.to_string()
+    }
+
+    /// Whether it is overdue at `now`: open, and its visit's due time has come.
+    #[must_use]
+    pub fn overdue(&self, now: DateTime<Utc>) -> bool {
+        self.closed_at.is_none() && schedule::overdue(now, self.visit.due.map(|due| due.at))
+    }
+
+    /// Business days it is late at `now`; 0 unless overdue.
+    #[must_use]
+    pub fn days_late(&self, calendar: &Calendar, now: DateTime<Utc>) -> u32 {
+        match self.visit.due {
+            Some(due) if self.overdue(now) => {
+                schedule::days_late(calendar, due.on, schedule::local_date(calendar, now))
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// What happened to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HistoryKind {
+    /// It was created.
+    Created,
+    /// It moved.
+    Advanced,
+    /// A note was added.
+    Noted,
+    /// Its visit went overdue.
+    Overdue,
+}
+
+impl HistoryKind {
+    /// As the database writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::Advanced => "ADVANCED",
+            Self::Noted => "NOTED",
+            Self::Overdue => "OVERDUE",
+        }
+    }
+
+    /// From what the database wrote; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Created, Self::Advanced, Self::Noted, Self::Overdue].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// The part of a history entry that is stored as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HistoryDetail {
+    /// The visit that was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Visit>,
+    /// The visit that was opened, or went overdue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened: Option<Visit>,
+    /// The note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Note>,
+    /// The messages that were queued: id, user, address, kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<(Uuid, String, String, String)>,
+    /// The reason that was given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// Who has it after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_department: Option<String>,
+    /// Who has it after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assigned_user: Option<String>,
+}
+
+/// One thing that happened, as it was then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// From 1, without gaps.
+    pub sequence: i32,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub kind: HistoryKind,
+    /// Principal.
+    pub actor: String,
+    /// User on whose behalf, or empty.
+    pub acted_for: String,
+    /// Came in by import.
+    pub imported: bool,
+    /// The rest.
+    pub detail: HistoryDetail,
+}
+
+/// What a change did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Effects {
+    /// The visit that was closed.
+    pub closed: Option<Visit>,
+    /// Statuses that were jumped over.
+    pub skipped: Vec<Visit>,
+    /// The visit that was opened.
+    pub opened: Option<Visit>,
+    /// Messages that were queued.
+    pub messages: Vec<Message>,
+    /// Business days given back for holds.
+    pub days_given_back: u32,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
+    /// The note that was added.
+    pub note: Option<Note>,
+}
+
+/// A decision: the order after it, and all that is written with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// The order after the change.
+    pub order: Order,
+    /// Whether the order is new.
+    pub created: bool,
+    /// What the caller is told.
+    pub effects: Effects,
+    /// Visits to insert: skipped, opened, or a whole past.
+    pub visits: Vec<Visit>,
+    /// Notes to insert.
+    pub notes: Vec<Note>,
+    /// History to append.
+    pub history: Vec<HistoryEntry>,
+    /// The alert to record: visit and due time.
+    pub alert: Option<(i32, DateTime<Utc>)>,
+}
+
+/// What every decision is given beside the order.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The catalogue at its version.
+    pub catalogue: &'a Catalogue,
+    /// The one reading of the clock.
+    pub now: DateTime<Utc>,
+    /// Maker of ids.
+    pub ids: &'a mut Ids,
+    /// Principal who calls.
+    pub actor: &'a str,
+    /// Who gets what nobody else can get.
+    pub fallback: &'a str,
+}
+
+/// One move of an order: what `enter` and `leave` are told.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// Where to.
+    pub target: &'a Status,
+    /// Instant of the move.
+    pub at: DateTime<Utc>,
+    /// Day of the move, as given.
+    pub on: NaiveDate,
+    /// Leave the current visit not complete.
+    pub not_complete: bool,
+    /// Due date instead of the computed one.
+    pub due_on: Option<NaiveDate>,
+    /// Record the statuses in between as skipped.
+    pub record_skips: bool,
+    /// Principal.
+    pub actor: &'a str,
+    /// User on whose behalf, or empty.
+    pub acted_for: &'a str,
+}
+
+/// What a step did.
+#[derive(Debug, Default)]
+pub struct Stepped {
+    /// The visit that was closed.
+    pub closed: Option<Visit>,
+    /// Statuses jumped over.
+    pub skipped: Vec<Visit>,
+    /// Business days given back.
+    pub days_given_back: u32,
+}
+
+/// Closes the current visit and opens the next. The caller has checked that the move is allowed.
+///
+/// # Errors
+/// `BeyondHorizon` when the due date cannot be computed.
+pub fn step(
+    order: &mut Order,
+    order_type: &OrderType,
+    calendar: &Calendar,
+    step: Step<'_>,
+) -> Result<Stepped, Refusal> {
+    let mut done = Stepped::default();
+    let mut visit = order.visit.clone();
+    visit.left_at = Some(step.at.max(visit.entered_at));
+    visit.completed_on = Some(step.on);
+    visit.completed = !step.not_complete;
+    let left = order_type.status(&visit.status);
+    if left.is_some_and(|status| status.clock == StatusClock::Pauses) {
+        order.holds.push((visit.entered_at, step.at));
+        let lost = schedule::lost_days(calendar, &order.holds);
+        done.days_given_back = lost.saturating_sub(order.lost_days);
+        order.lost_days = order.lost_days.max(lost);
+        if let Some(Interrupted { due: Some((on, source)), .. }) = &mut order.interrupted
+            && *source != DueSource::Manual
+        {
+            *on = schedule::forward(calendar, *on, done.days_given_back).map_err(beyond)?;
+        }
+    }
+    if left.is_some_and(Status::in_cycle) {
+        if step.not_complete {
+            let due = visit.due.map(|due| (due.on, due.source));
+            order.interrupted = Some(Interrupted { status: visit.status.clone(), due });
+        } else if !order.completed.contains(&visit.status) {
+            order.completed.push(visit.status.clone());
+        }
+    }
+    if step.record_skips && step.target.in_cycle() {
+        done.skipped = skipped(order, order_type, &step);
+    }
+    done.closed = Some(visit);
+    let sequence = order.visit.sequence + 1 + i32::try_from(done.skipped.len()).unwrap_or(0);
+    enter(order, order_type, calendar, step, sequence)?;
+    Ok(done)
+}
+
+/// The visits of zero time for the active statuses between where the order stood in the cycle and the target.
+fn skipped(order: &Order, order_type: &OrderType, step: &Step<'_>) -> Vec<Visit> {
+    let position = |id: &str| order_type.statuses.iter().position(|status| status.id == id);
+    let (Some(from), Some(to)) = (position(&order.cycle_status), position(&step.target.id)) else { return Vec::new() };
+    if to <= from {
+        return Vec::new();
+    }
+    order_type.statuses[from + 1..to]
+        .iter()
+        .filter(|status| status.in_cycle() && !status.inactive && !order.completed.contains(&status.id))
+        .zip(order.visit.sequence + 1..)
+        .map(|(status, sequence)| Visit {
+            sequence,
+            status: status.id.clone(),
+            status_name: status.name.clone(),
+            entered_at: step.at,
+            entered_on: step.on,
+            due: None,
+            rework: false,
+            resumed: false,
+            skipped: true,
+            entered_by: step.actor.into(),
+            entered_for: step.acted_for.into(),
+            left_at: Some(step.at),
+            completed_on: None,
+            completed: false,
+        })
+        .collect()
+}
+
+/// Opens a visit: decides its due date, whether it closes the order, and the next alarm.
+///
+/// # Errors
+/// `BeyondHorizon` when the due date cannot be computed.
+pub fn enter(
+    order: &mut Order,
+    order_type: &OrderType,
+    calendar: &Calendar,
+    step: Step<'_>,
+    sequence: i32,
+) -> Result<(), Refusal> {
+    let target = step.target;
+    let resumed = order.interrupted.take_if(|interrupted| interrupted.status == target.id);
+    let rework = resumed.is_none() && target.in_cycle() && order.completed.contains(&target.id);
+    let due_on = match (step.due_on, &resumed) {
+        (Some(on), _) => Some((on, DueSource::Manual)),
+        (None, Some(interrupted)) => interrupted.due,
+        (None, None) => computed_due(order, order_type, calendar, target, step.on, rework)?,
+    };
+    let due = due_on.map(|(on, source)| Due { on, at: schedule::due_at(calendar, on), source });
+    order.visit = Visit {
+        sequence,
+        status: target.id.clone(),
+        status_name: target.name.clone(),
+        entered_at: step.at,
+        entered_on: step.on,
+        due,
+        rework,
+        resumed: resumed.is_some(),
+        skipped: false,
+        entered_by: step.actor.into(),
+        entered_for: step.acted_for.into(),
+        left_at: None,
+        completed_on: None,
+        completed: false,
+    };
+    if target.in_cycle() {
+        order.cycle_status.clone_from(&target.id);
+    }
+    order.closed_at = target.closes().then_some(step.at);
+    order.next_alarm_at = if order.closed_at.is_some() { None } else { due.map(|due| due.at) };
+    Ok(())
+}
+
+/// The due date by rule: planned for the cycle, from entry for statuses beside it and for rework.
+fn computed_due(
+    order: &Order,
+    order_type: &OrderType,
+    calendar: &Calendar,
+    target: &Status,
+    entered_on: NaiveDate,
+    rework: bool,
+) -> Result<Option<(NaiveDate, DueSource)>, Refusal> {
+    if !target.in_cycle() || rework {
+        return match target.duration_days {
+            Some(days) => Ok(Some((schedule::forward(calendar, entered_on, days).map_err(beyond)?, DueSource::Entry))),
+            None => Ok(None),
+        };
+    }
+    let Some(position) = order_type.cycle_position(&target.id) else { return Ok(None) };
+    let durations: Vec<Option<u32>> = order_type.cycle().map(|status| status.duration_days).collect();
+    let planned = schedule::planned_due(calendar, order.ordered_on, &durations, position).map_err(beyond)?;
+    match planned {
+        Some(on) => Ok(Some((schedule::forward(calendar, on, order.lost_days).map_err(beyond)?, DueSource::Plan))),
+        None => Ok(None),
+    }
+}
+
+fn beyond(refusal: schedule::ScheduleRefusal) -> Refusal {
+    Refusal::BeyondHorizon(refusal.to_string())
+}
+
+impl Order {
+    /// The next entry of its history.
+    pub fn record(
+        &mut self,
+        kind: HistoryKind,
+        at: DateTime<Utc>,
+        actor: &str,
+        acted_for: &str,
+        mut detail: HistoryDetail,
+    ) -> HistoryEntry {
+        self.history_sequence += 1;
+        detail.assigned_department.clone_from(&self.assigned_department);
+        detail.assigned_user.clone_from(&self.assigned_user);
+        HistoryEntry {
+            sequence: self.history_sequence,
+            at,
+            kind,
+            actor: actor.into(),
+            acted_for: acted_for.into(),
+            imported: false,
+            detail,
+        }
+    }
+
+    /// Marks a change that callers can see.
+    pub fn touch(&mut self, now: DateTime<Utc>) {
+        self.version += 1;
+        self.revision += 1;
+        self.updated_at = now;
+    }
+}

@@ -1,0 +1,306 @@
+//! Due dates: counted in open days, and the instant at which they are missed.
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+
+use super::calendar::{Calendar, day_at, index_of};
+
+/// How far from its start a date may lie.
+pub const HORIZON_YEARS: i32 = 40;
+
+/// Why a date cannot be computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleRefusal {
+    /// The start or the result lies outside the years that are counted, or more than 40 years from the start.
+    #[error(
+        "{days} business days from {start} lie beyond the horizon of {HORIZON_YEARS} years, or outside 1970 to 2199"
+    )]
+    BeyondHorizon {
+        /// Where counting started.
+        start: NaiveDate,
+        /// How many days were asked for; negative = backward.
+        days: i64,
+    },
+}
+
+/// The n-th open day after a start; a closed start first moves to the next open day, which is day 0.
+///
+/// # Errors
+/// `BeyondHorizon`.
+///
+/// # Source
+/// Convention C2.
+pub fn forward(calendar: &Calendar, start: NaiveDate, days: u32) -> Result<NaiveDate, ScheduleRefusal> {
+    let beyond = ScheduleRefusal::BeyondHorizon { start, days: i64::from(days) };
+    let index = index_of(start).ok_or(beyond)?;
+    let target = calendar.rank(index).checked_add(days).ok_or(beyond)?;
+    let result = day_at(calendar.select(target).ok_or(beyond)?);
+    if within_horizon(start, result) { Ok(result) } else { Err(beyond) }
+}
+
+/// The n-th open day before a start; a closed start first moves to the previous open day, which is day 0.
+///
+/// # Errors
+/// `BeyondHorizon`.
+///
+/// # Source
+/// Convention C3.
+pub fn backward(calendar: &Calendar, start: NaiveDate, days: u32) -> Result<NaiveDate, ScheduleRefusal> {
+    let beyond = ScheduleRefusal::BeyondHorizon { start, days: -i64::from(days) };
+    let index = index_of(start).ok_or(beyond)?;
+    let target = calendar.rank(index + 1).checked_sub(days + 1).ok_or(beyond)?;
+    let result = day_at(calendar.select(target).ok_or(beyond)?);
+    if within_horizon(result, start) { Ok(result) } else { Err(beyond) }
+}
+
+fn within_horizon(first: NaiveDate, last: NaiveDate) -> bool {
+    let years = last.year() - first.year();
+    years < HORIZON_YEARS || (years == HORIZON_YEARS && last.ordinal() <= first.ordinal())
+}
+
+/// The planned due date of the status at `position` of a cycle: each status adds its duration to that of the one before, from
+/// the order date. `None` for a status without a duration; the statuses after it count on as if it took no day.
+///
+/// # Errors
+/// `BeyondHorizon`.
+///
+/// # Source
+/// Schedule method FROM_ORDER_DATE. Counting n and then m open days is counting n + m.
+pub fn planned_due(
+    calendar: &Calendar,
+    ordered_on: NaiveDate,
+    durations: &[Option<u32>],
+    position: usize,
+) -> Result<Option<NaiveDate>, ScheduleRefusal> {
+    if durations.get(position).copied().flatten().is_none() {
+        return Ok(None);
+    }
+    let days = durations[..=position].iter().flatten().fold(0_u32, |sum, days| sum.saturating_add(*days));
+    forward(calendar, ordered_on, days).map(Some)
+}
+
+/// The first instant of the day after a due date, in the calendar's zone: from then on a visit is overdue.
+///
+/// # Source
+/// Convention C4. Where midnight is skipped by daylight saving, the first instant that exists; where it comes twice, the first.
+#[must_use]
+pub fn due_at(calendar: &Calendar, due_on: NaiveDate) -> DateTime<Utc> {
+    first_instant(calendar.zone(), due_on.succ_opt().unwrap_or(due_on))
+}
+
+/// The first instant of a local day.
+fn first_instant(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
+    let midnight = day.and_time(NaiveTime::MIN);
+    if let Some(instant) = zone.from_local_datetime(&midnight).earliest() {
+        return instant.with_timezone(&Utc);
+    }
+    // Midnight does not exist. A gap is at most a day long (a zone that jumped over the date line), so the first instant whose
+    // local day has come lies within two days around midnight taken as UTC.
+    let (mut early, mut late) = (midnight.and_utc() - TimeDelta::days(2), midnight.and_utc() + TimeDelta::days(2));
+    while late - early > TimeDelta::seconds(1) {
+        let middle = early + (late - early) / 2;
+        let middle = DateTime::from_timestamp(middle.timestamp(), 0).unwrap_or(middle);
+        if zone.from_utc_datetime(&middle.naive_utc()).date_naive() >= day {
+            late = middle;
+        } else {
+            early = middle;
+        }
+    }
+    late
+}
+
+/// Whether a visit with this due time is overdue: the one function that says so.
+///
+/// # Source
+/// Convention C4: from the due time on, inclusive.
+///
+/// ```
+/// use andon::domain::schedule::overdue;
+/// use chrono::{DateTime, TimeDelta};
+/// let due = DateTime::from_timestamp(1_000, 0).unwrap();
+/// assert!(!overdue(due - TimeDelta::microseconds(1), Some(due)));
+/// assert!(overdue(due, Some(due)));
+/// assert!(!overdue(due, None));
+/// ```
+#[must_use]
+pub fn overdue(now: DateTime<Utc>, due_at: Option<DateTime<Utc>>) -> bool {
+    due_at.is_some_and(|due_at| now >= due_at)
+}
+
+/// The day of an instant in the calendar's zone.
+#[must_use]
+pub fn local_date(calendar: &Calendar, instant: DateTime<Utc>) -> NaiveDate {
+    let offset = calendar.zone().offset_from_utc_datetime(&instant.naive_utc()).fix();
+    instant.with_timezone(&offset).date_naive()
+}
+
+/// Whether a day is open; days outside 1970 to 2199 are not.
+#[must_use]
+pub fn is_open(calendar: &Calendar, day: NaiveDate) -> bool {
+    index_of(day).is_some_and(|index| calendar.open_at(index))
+}
+
+/// Open days after the due date up to and including today: 0 when today is not after it, at least 1 on an open day after it.
+/// On closed days right after the due date it is 0 although the visit is overdue.
+#[must_use]
+pub fn days_late(calendar: &Calendar, due_on: NaiveDate, today: NaiveDate) -> u32 {
+    match (index_of(due_on), index_of(today)) {
+        (Some(due), Some(today)) if today > due => calendar.rank(today + 1) - calendar.rank(due + 1),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{
+        super::calendar::{
+            ExceptionDays,
+            tests::{closed, date, weekdays},
+        },
+        *,
+    };
+
+    fn vienna() -> Calendar {
+        let mut spec = weekdays(chrono_tz::Europe::Vienna);
+        let day = date("2026-05-01");
+        spec.exceptions = vec![closed("Labour Day", ExceptionDays::On { from: day, to: day })];
+        Calendar::compile(&spec)
+    }
+
+    #[test]
+    fn forward_counts_open_days_from_the_next_open_day() {
+        let calendar = vienna();
+        for (start, days, expected) in [
+            ("2026-04-29", 0, "2026-04-29"),
+            ("2026-04-29", 1, "2026-04-30"),
+            ("2026-04-30", 1, "2026-05-04"), // Labour Day on Friday, then the weekend
+            ("2026-05-01", 0, "2026-05-04"),
+            ("2026-05-02", 1, "2026-05-05"),
+            ("2028-02-28", 1, "2028-02-29"),
+            ("2027-12-31", 1, "2028-01-03"),
+        ] {
+            assert_eq!(forward(&calendar, date(start), days), Ok(date(expected)), "{start} + {days}");
+        }
+    }
+
+    #[test]
+    fn backward_is_the_mirror_image() {
+        let calendar = vienna();
+        for (start, days, expected) in
+            [("2026-05-04", 0, "2026-05-04"), ("2026-05-04", 1, "2026-04-30"), ("2026-05-03", 0, "2026-04-30")]
+        {
+            assert_eq!(backward(&calendar, date(start), days), Ok(date(expected)), "{start} - {days}");
+        }
+    }
+
+    #[test]
+    fn a_date_beyond_forty_years_is_refused() {
+        let calendar = vienna();
+        assert!(forward(&calendar, date("2026-01-01"), 10_000).is_ok());
+        for (start, days) in [("2026-01-01", 10_600), ("2199-12-30", 5), ("1969-12-31", 1), ("2026-01-01", u32::MAX)] {
+            assert!(forward(&calendar, date(start), days).is_err(), "{start} + {days}");
+        }
+        assert!(backward(&calendar, date("1970-01-02"), 5).is_err());
+    }
+
+    #[test]
+    fn a_visit_is_overdue_from_the_first_instant_of_the_next_day() {
+        // due date, zone, the instant
+        for (zone, due_on, expected) in [
+            ("Europe/Vienna", "2026-03-28", "2026-03-28T23:00:00Z"),
+            ("Europe/Vienna", "2026-03-29", "2026-03-29T22:00:00Z"), // the night clocks go forward
+            ("Europe/Vienna", "2026-10-25", "2026-10-25T23:00:00Z"), // the night they go back
+            ("America/Sao_Paulo", "2017-10-14", "2017-10-15T03:00:00Z"), // midnight skipped
+            ("America/Sao_Paulo", "2018-02-17", "2018-02-18T03:00:00Z"), // the hour before midnight twice
+            ("Asia/Beirut", "2021-03-27", "2021-03-27T22:00:00Z"),   // midnight skipped
+            ("America/Havana", "2021-11-06", "2021-11-07T04:00:00Z"), // midnight twice: the first
+            ("Australia/Lord_Howe", "2021-10-02", "2021-10-02T13:30:00Z"),
+            ("Pacific/Apia", "2011-12-29", "2011-12-30T10:00:00Z"), // 30 December does not exist
+            ("America/New_York", "2024-02-28", "2024-02-29T05:00:00Z"),
+        ] {
+            let zone: Tz = zone.parse().expect("a known zone");
+            let calendar = Calendar::compile(&weekdays(zone));
+            let expected: DateTime<Utc> = expected.parse().expect("a valid instant");
+            assert_eq!(due_at(&calendar, date(due_on)), expected, "{zone} {due_on}");
+        }
+    }
+
+    #[test]
+    fn the_chain_of_a_cycle_adds_up_and_a_missing_duration_has_no_due_date() {
+        let calendar = vienna();
+        let durations = [Some(1), None, Some(2), Some(0)];
+        let due =
+            |position| planned_due(&calendar, date("2026-04-29"), &durations, position).expect("within the horizon");
+        assert_eq!(due(0), Some(date("2026-04-30")));
+        assert_eq!(due(1), None);
+        assert_eq!(due(2), Some(date("2026-05-05")));
+        assert_eq!(due(3), Some(date("2026-05-05")));
+        assert_eq!(due(4), None);
+    }
+
+    #[test]
+    fn days_late_counts_open_days_after_the_due_date() {
+        let calendar = vienna();
+        for (today, late) in
+            [("2026-04-30", 0), ("2026-05-01", 0), ("2026-05-03", 0), ("2026-05-04", 1), ("2026-05-05", 2)]
+        {
+            assert_eq!(days_late(&calendar, date("2026-04-30"), date(today)), late, "{today}");
+        }
+    }
+
+    /// Counts by stepping from day to day.
+    fn stepped(calendar: &Calendar, start: NaiveDate, days: u32, forward: bool) -> NaiveDate {
+        let step = |day: NaiveDate| if forward { day.succ_opt() } else { day.pred_opt() }.expect("in range");
+        let open = |day: NaiveDate| calendar.spec().day(day).0.is_open();
+        let mut day = start;
+        while !open(day) {
+            day = step(day);
+        }
+        for _ in 0..days {
+            day = step(day);
+            while !open(day) {
+                day = step(day);
+            }
+        }
+        day
+    }
+
+    proptest! {
+        #[test]
+        fn counting_equals_stepping_from_day_to_day(
+            week in 1_u8..128,
+            holidays in prop::collection::vec((0_u64..12_000, 0_u64..40, any::<bool>()), 0..30),
+            start in 0_u64..11_000,
+            days in 0_u32..800,
+        ) {
+            let mut spec = weekdays(chrono_tz::UTC);
+            for (index, day) in spec.week.iter_mut().enumerate() {
+                *day = if week >> index & 1 == 1 { super::super::DayHours::Open(Vec::new()) } else { super::super::DayHours::Closed };
+            }
+            let origin = date("1990-01-01");
+            let at = |offset| origin + chrono::Days::new(offset);
+            spec.exceptions = holidays.into_iter().map(|(from, length, open)| {
+                let mut exception = closed("x", ExceptionDays::On { from: at(from), to: at(from + length) });
+                if open { exception.hours = super::super::DayHours::Open(Vec::new()); }
+                exception
+            }).collect();
+            let calendar = Calendar::compile(&spec);
+            let start = at(start);
+            prop_assert_eq!(forward(&calendar, start, days).ok(), Some(stepped(&calendar, start, days, true)).filter(|day| within_horizon(start, *day)));
+            if days < 300 && start > date("2000-01-01") {
+                prop_assert_eq!(backward(&calendar, start, days).ok(), Some(stepped(&calendar, start, days, false)).filter(|day| within_horizon(*day, start)));
+            }
+        }
+
+        #[test]
+        fn the_due_time_is_the_boundary_between_two_local_days(zone in prop::sample::select(chrono_tz::TZ_VARIANTS.to_vec()), offset in 0_u64..47_000) {
+            let day = date("1971-01-01") + chrono::Days::new(offset);
+            let calendar = Calendar::compile(&weekdays(zone));
+            let at = due_at(&calendar, day);
+            prop_assert!(local_date(&calendar, at) > day, "{} {}", zone, day);
+            prop_assert!(local_date(&calendar, at - TimeDelta::microseconds(1)) <= day, "{} {}", zone, day);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Explains a due date day by day.
+
+use chrono::NaiveDate;
+
+use super::{
+    calendar::Calendar,
+    due::{ScheduleRefusal, forward},
+};
+
+/// One day that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayTrace {
+    /// The day.
+    pub day: NaiveDate,
+    /// The count after this day; closed days keep the count before them.
+    pub count: u32,
+    /// Why the day did not count.
+    pub closed_because: Option<String>,
+}
+
+/// Every day from the start to the result of `forward`, both inclusive.
+///
+/// # Errors
+/// `BeyondHorizon`, as `forward`.
+pub fn explain_forward(calendar: &Calendar, start: NaiveDate, days: u32) -> Result<Vec<DayTrace>, ScheduleRefusal> {
+    let end = forward(calendar, start, days)?;
+    let mut trace = Vec::new();
+    let mut count = None;
+    for day in start.iter_days().take_while(|day| *day <= end) {
+        let (hours, exception) = calendar.spec().day(day);
+        let closed_because = if hours.is_open() {
+            count = Some(count.map_or(0, |count: u32| count + 1));
+            None
+        } else {
+            Some(exception.map_or_else(|| day.format("%A").to_string(), |exception| exception.name.clone()))
+        };
+        trace.push(DayTrace { day, count: count.unwrap_or(0), closed_because });
+    }
+    Ok(trace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::calendar::{
+            ExceptionDays,
+            tests::{closed, date, weekdays},
+        },
+        *,
+    };
+
+    #[test]
+    fn each_day_is_counted_or_has_a_reason() {
+        let mut spec = weekdays(chrono_tz::Europe::Vienna);
+        let day = date("2026-05-01");
+        spec.exceptions = vec![closed("Labour Day", ExceptionDays::On { from: day, to: day })];
+        let trace = explain_forward(&Calendar::compile(&spec), date("2026-04-30"), 1).expect("within the horizon");
+        let lines: Vec<_> = trace
+            .iter()
+            .map(|day| format!("{} {} {}", day.day, day.count, day.closed_because.as_deref().unwrap_or("open")))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "2026-04-30 0 open",
+                "2026-05-01 0 Labour Day",
+                "2026-05-02 0 Saturday",
+                "2026-05-03 0 Sunday",
+                "2026-05-04 1 open"
+            ]
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Holds: which working days an order lost while it waited.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+
+use super::{
+    calendar::{Calendar, DayHours, Interval},
+    due::local_date,
+};
+
+/// Days that are looked at for one hold; longer ones lose no more.
+const DAYS_MAX: u32 = 40 * 366;
+
+/// Working days on which the order was on hold for at least half of the day's working time, all holds of the day together.
+/// Spans that overlap count once; a span that ends before it begins counts nothing.
+#[must_use]
+pub fn lost_days(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> u32 {
+    let merged = merge(holds);
+    let mut lost = 0;
+    let mut day: Option<NaiveDate> = None;
+    let mut looked_at = 0;
+    for (from, to) in &merged {
+        let first = local_date(calendar, *from);
+        let last = local_date(calendar, *to);
+        let mut current = day.map_or(first, |day| first.max(day + Days::new(1)));
+        while current <= last && looked_at < DAYS_MAX {
+            if is_lost(calendar, current, &merged) {
+                lost += 1;
+            }
+            looked_at += 1;
+            day = Some(current);
+            current = current + Days::new(1);
+        }
+    }
+    lost
+}
+
+/// Sorted, and without overlaps.
+fn merge(holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+    let mut sorted: Vec<_> = holds.iter().copied().filter(|(from, to)| from < to).collect();
+    sorted.sort_unstable();
+    let mut merged: Vec<(DateTime<Utc>, DateTime<Utc>)> = Vec::with_capacity(sorted.len());
+    for (from, to) in sorted {
+        match merged.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => merged.push((from, to)),
+        }
+    }
+    merged
+}
+
+fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTime<Utc>)]) -> bool {
+    let DayHours::Open(intervals) = calendar.spec().day(day).0 else { return false };
+    let whole = [Interval { from_minute: 0, to_minute: 1440 }];
+    let intervals = if intervals.is_empty() { &whole[..] } else { intervals };
+    let (mut working, mut held) = (TimeDelta::zero(), TimeDelta::zero());
+    for interval in intervals {
+        let (from, to) = (instant(calendar, day, interval.from_minute), instant(calendar, day, interval.to_minute));
+        working += (to - from).max(TimeDelta::zero());
+        let begin = merged.partition_point(|(_, end)| *end <= from);
+        for (start, end) in merged[begin..].iter().take_while(|(start, _)| *start < to) {
+            held += (*end).min(to) - (*start).max(from);
+        }
+    }
+    working > TimeDelta::zero() && held * 2 >= working
+}
+
+/// The instant of a local time of day; where daylight saving skips it, the first instant after; where it comes twice, the first.
+fn instant(calendar: &Calendar, day: NaiveDate, minute: u16) -> DateTime<Utc> {
+    let local = day.and_time(NaiveTime::MIN) + TimeDelta::minutes(i64::from(minute));
+    (0..=1440)
+        .find_map(|later| calendar.zone().from_local_datetime(&(local + TimeDelta::minutes(later))).earliest())
+        .map_or_else(|| local.and_utc(), |instant| instant.with_timezone(&Utc))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::calendar::tests::weekdays, *};
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a valid instant")
+    }
+
+    fn plant() -> Calendar {
+        let mut spec = weekdays(chrono_tz::Europe::Vienna);
+        for day in &mut spec.week[..5] {
+            // 08:00 to 16:00: half is 4 hours
+            *day = DayHours::Open(vec![Interval { from_minute: 480, to_minute: 960 }]);
+        }
+        Calendar::compile(&spec)
+    }
+
+    #[test]
+    fn a_day_is_lost_from_half_of_its_working_time_on() {
+        let plant = plant();
+        // Tuesday 2026-03-03, winter time: 08:00 is 07:00Z.
+        for (from, to, lost) in [
+            ("2026-03-03T07:00:00Z", "2026-03-03T11:00:00Z", 1),
+            ("2026-03-03T07:00:00Z", "2026-03-03T10:59:59Z", 0),
+            ("2026-03-03T15:00:00Z", "2026-03-04T07:00:00Z", 0),
+            ("2026-03-06T07:00:00Z", "2026-03-09T15:00:00Z", 2), // Friday and Monday
+            ("2026-03-07T00:00:00Z", "2026-03-08T20:00:00Z", 0), // a weekend
+            ("2026-03-27T07:00:00Z", "2026-03-30T14:00:00Z", 2), // over the night clocks go forward
+        ] {
+            assert_eq!(lost_days(&plant, &[(at(from), at(to))]), lost, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn holds_of_one_day_add_up_and_overlaps_count_once() {
+        let plant = plant();
+        let morning = (at("2026-03-03T07:00:00Z"), at("2026-03-03T09:00:00Z"));
+        let noon = (at("2026-03-03T11:00:00Z"), at("2026-03-03T13:00:00Z"));
+        assert_eq!(lost_days(&plant, &[morning]), 0);
+        assert_eq!(lost_days(&plant, &[morning, noon]), 1);
+        assert_eq!(lost_days(&plant, &[noon, morning, noon]), 1);
+        assert_eq!(lost_days(&plant, &[morning, morning]), 0);
+    }
+}

@@ -1,0 +1,120 @@
+//! PostgreSQL: every statement of andon, and nothing else.
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    Connection as _, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+pub mod catalogue;
+mod error;
+
+pub mod requests;
+
+pub use error::{StoreError, StoreFault};
+
+/// How connections are made. Every limit stands on every connection.
+#[derive(Clone)]
+pub struct StoreSettings {
+    /// `postgres://...`; secret.
+    pub url: String,
+    /// Connections for calls and sweeps, at most.
+    pub pool_max: u32,
+    /// Connections for deliveries, at most.
+    pub delivery_pool_max: u32,
+    /// How long a caller waits for a connection.
+    pub acquire_timeout: Duration,
+    /// How long one statement may take.
+    pub statement_timeout: Duration,
+    /// How long one statement may wait for a lock.
+    pub lock_timeout: Duration,
+}
+
+impl std::fmt::Debug for StoreSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreSettings").field("pool_max", &self.pool_max).finish_non_exhaustive()
+    }
+}
+
+/// The database: one pool for calls, one for deliveries, so that neither starves the other.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// For calls and sweeps.
+    pub(crate) calls: PgPool,
+    /// For the outbox.
+    pub(crate) deliveries: PgPool,
+}
+
+impl Store {
+    /// Prepares the pools; connects when first used.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let options = connect_options(settings)?;
+        let pool = |max| {
+            PgPoolOptions::new()
+                .max_connections(max)
+                .acquire_timeout(settings.acquire_timeout)
+                .idle_timeout(Duration::from_mins(10))
+                .max_lifetime(Duration::from_hours(1))
+                .test_before_acquire(false)
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Self { calls: pool(settings.pool_max), deliveries: pool(settings.delivery_pool_max) })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let mut connection = self.calls.acquire().await.map_err(|error| StoreError::new("ping", error))?;
+        connection.ping().await.map_err(|error| StoreError::new("ping", error))
+    }
+
+    /// Applies the migrations that are missing. One daemon does it, the others wait.
+    ///
+    /// # Errors
+    /// When a migration fails, or the schema is newer than this program.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        let mut connection = self.calls.acquire().await.map_err(|error| StoreError::new("migrate", error))?;
+        // Waiting for another daemon's migration must not run into the limits of ordinary statements.
+        sqlx::query!("SELECT set_config('statement_timeout', '0', false) AS statement_timeout, set_config('lock_timeout', '0', false) AS lock_timeout")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|error| StoreError::new("migrate", error))?;
+        let mut connection = connection.detach();
+        sqlx::migrate!("./migrations")
+            .run(&mut connection)
+            .await
+            .map_err(|error| StoreError::new("migrate", sqlx::Error::from(error)))?;
+        connection.close().await.map_err(|error| StoreError::new("migrate", error))
+    }
+
+    /// Closes the pools; waits for connections that are in use.
+    pub async fn close(&self) {
+        self.calls.close().await;
+        self.deliveries.close().await;
+    }
+}
+
+fn connect_options(settings: &StoreSettings) -> Result<PgConnectOptions, StoreError> {
+    let ms = |duration: Duration| duration.as_millis().to_string();
+    let options =
+        PgConnectOptions::from_str(&settings.url).map_err(|error| StoreError::new("read the database URL", error))?;
+    Ok(options.application_name("andond").options([
+        ("TimeZone", "UTC".to_owned()),
+        ("statement_timeout", ms(settings.statement_timeout)),
+        ("lock_timeout", ms(settings.lock_timeout)),
+        ("idle_in_transaction_session_timeout", ms(settings.statement_timeout)),
+        ("client_connection_check_interval", "500".to_owned()),
+        ("tcp_keepalives_idle", "30".to_owned()),
+        ("tcp_keepalives_interval", "10".to_owned()),
+        ("tcp_keepalives_count", "3".to_owned()),
+        ("tcp_user_timeout", "30000".to_owned()),
+        // Prepared statements over arrays are planned once; the compiler would cost more than it saves.
+        ("jit", "off".to_owned()),
+    ]))
+}
