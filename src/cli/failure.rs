@@ -42,7 +42,7 @@ impl Failure {
     }
 
     /// A file that cannot be read or written.
-    pub fn file(path: impl AsRef<Path>, error: io::Error) -> Self {
+    pub fn file(path: impl AsRef<Path>, error: &io::Error) -> Self {
         Self::Usage(format!("{}: {error}", path.as_ref().display()))
     }
 

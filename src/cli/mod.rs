@@ -129,7 +129,7 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
 fn print(answer: &Answer) -> Result<u8, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(answer.body()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::file("standard output", error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::file("standard output", &error)),
         _ => Ok(answer.exit_code()),
     }
 }

@@ -173,11 +173,11 @@ pub struct DepartmentFile {
 /// # Errors
 /// `Usage`: it cannot be read, is larger than 4 MiB, or is wrong; with line and column.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
-    let size = fs::metadata(path).map_err(|error| Failure::file(path, error))?.len();
+    let size = fs::metadata(path).map_err(|error| Failure::file(path, &error))?.len();
     if size > FILE_BYTES_MAX {
         return Err(Failure::Usage(format!("{}: larger than 4 MiB", path.display())));
     }
-    let text = fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
+    let text = fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?;
     toml::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 

@@ -33,12 +33,11 @@ pub fn grouped(number: usize) -> String {
     text
 }
 
-/// Who has an order: user, department, both or nobody.
-pub fn holder(order: &Order) -> String {
-    match (order.assigned_user.as_str(), order.assigned_department.as_str()) {
+/// Who has an order: `anna (machining)`, one of both, or `nobody`.
+pub fn holder(user: &str, department: &str) -> String {
+    match (user, department) {
         ("", "") => "nobody".to_owned(),
-        ("", department) => department.to_owned(),
-        (user, "") => user.to_owned(),
+        ("", only) | (only, "") => only.to_owned(),
         (user, department) => format!("{user} ({department})"),
     }
 }

@@ -79,18 +79,20 @@ fn of_log(past: &Past) -> Vec<Fact> {
 
 /// The imported entries; what happened since the import is left aside.
 fn of_history(entries: &[HistoryEntry]) -> Vec<Fact> {
-    let fact = |entry: &HistoryEntry| match entry.kind() {
-        HistoryKind::Created | HistoryKind::Advanced => entry.opened_visit.as_ref().map(|visit| Fact {
-            what: format!("enters {}", visit.status),
-            at: visit.enter_time.map(|it| (it.seconds, it.nanos)),
-        }),
-        HistoryKind::Noted => entry.note.as_ref().map(|note| Fact {
+    let mut facts = Vec::new();
+    for entry in entries.iter().filter(|entry| entry.imported) {
+        if matches!(entry.kind(), HistoryKind::Created | HistoryKind::Advanced) {
+            facts.extend(entry.opened_visit.iter().map(|visit| Fact {
+                what: format!("enters {}", visit.status),
+                at: visit.enter_time.map(|it| (it.seconds, it.nanos)),
+            }));
+        }
+        facts.extend(entry.note.iter().map(|note| Fact {
             what: format!("{}: {}", note.author, note.text),
             at: note.time.map(|it| (it.seconds, it.nanos)),
-        }),
-        _ => None,
-    };
-    entries.iter().filter(|entry| entry.imported).filter_map(fact).collect()
+        }));
+    }
+    facts
 }
 
 #[cfg(test)]

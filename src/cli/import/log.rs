@@ -57,7 +57,7 @@ impl Log {
     /// # Errors
     /// `Usage`: it cannot be read, is no CSV, lacks a column that the mapping names, or has more than 2 million rows.
     pub fn read(path: &Path, mapping: &Mapping) -> Result<Self, Failure> {
-        let file = File::open(path).map_err(|error| Failure::file(path, error))?;
+        let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
         Self::parse(file, mapping).map_err(|cause| Failure::Usage(format!("{}: {cause}", path.display())))
     }
 

@@ -119,7 +119,7 @@ async fn stream(caller: &Caller, pasts: &[Past], preview: bool, report: &mut Rep
     let mut client = caller.orders().await?;
     let mut answers = client.import_orders(requests).await?.into_inner();
     let mut rows = 0;
-    while let Some(answer) = answers.message().await.map_err(|refusal| broken_off(refusal, report, pasts.len()))? {
+    while let Some(answer) = answers.message().await.map_err(|refusal| broken_off(&refusal, report, pasts.len()))? {
         let place = usize::try_from(answer.index).ok();
         let Some(past) = place.and_then(|place| pasts.get(place)) else { continue };
         rows += past.row_count();
@@ -144,7 +144,7 @@ async fn stream(caller: &Caller, pasts: &[Past], preview: bool, report: &mut Rep
 }
 
 /// Says how far the import came; what is in answers UNCHANGED the next time.
-fn broken_off(refusal: tonic::Status, report: &Report, all: usize) -> Failure {
+fn broken_off(refusal: &tonic::Status, report: &Report, all: usize) -> Failure {
     let mut message = format!("{} (after {} of {all} orders", refusal.message(), report.answered);
     message.push_str("; run the same import again, what is in stays as it is)");
     tonic::Status::with_details(refusal.code(), message, refusal.details().to_vec().into()).into()

@@ -119,9 +119,9 @@ impl Report {
             let span = line.span.map_or_else(String::new, |(first, last)| format!(" (lines {first} to {last})"));
             let _ = writeln!(text, "refused: {}{span}", words::clean(&line.number));
             if let Verdict::Refused(causes) = &line.verdict {
-                causes.iter().for_each(|cause| {
+                for cause in causes {
                     let _ = writeln!(text, "  {cause}");
-                });
+                }
             }
         }
         if refused.len() > REFUSALS_SHOWN {

@@ -38,12 +38,13 @@ pub async fn run(caller: &Caller, history: &History) -> Result<Answer, Failure> 
     }
     let mut sheet = Sheet::new(&["#", "TIME", "WHAT", "BY"], caller.colour);
     sheet.keep_whole(1);
-    for entry in &entries {
+    for (place, entry) in entries.iter().enumerate() {
+        let before = place.checked_sub(1).and_then(|place| entries.get(place));
         let tone = if entry.kind() == HistoryKind::Overdue { Tone::Alarm } else { Tone::Plain };
         sheet.toned_row([
             (entry.sequence.to_string(), Tone::Faint),
             (dates::show_instant(entry.time.as_ref()), Tone::Plain),
-            (what(entry), tone),
+            (what(entry, before), tone),
             (by(entry), Tone::Faint),
         ]);
     }
@@ -69,27 +70,32 @@ pub async fn entries(caller: &Caller, order: &OrderRef) -> Result<Vec<HistoryEnt
     Ok(entries)
 }
 
-fn what(entry: &HistoryEntry) -> String {
+/// What happened, with the reason, a note that went with it, a new holder, and who was written to.
+fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
     let opened = entry.opened_visit.as_ref().map(words::opened).unwrap_or_default();
-    let text = match entry.kind() {
-        HistoryKind::Created => format!("created in {opened}"),
+    let note = entry.note.as_ref().map(|note| format!("{}: {}", note.author, note.text));
+    let mut lines = match entry.kind() {
+        HistoryKind::Created => vec![format!("created in {opened}")],
         HistoryKind::Advanced => {
             let closed = entry.closed_visit.as_ref().map_or_else(String::new, |visit| words::closed(visit) + " -> ");
-            closed + &opened
+            vec![closed + &opened]
         }
-        HistoryKind::Noted => {
-            let note = entry.note.clone().unwrap_or_default();
-            format!("{}: {}", note.author, note.text)
-        }
-        HistoryKind::Overdue => format!("overdue: {opened}"),
-        HistoryKind::MessageQueued => {
-            let message = entry.message.clone().unwrap_or_default();
-            format!("message to {} ({})", words::recipient(&message), words::word(&message.kind, ""))
-        }
-        HistoryKind::Assigned => "assigned".to_owned(),
-        HistoryKind::Unspecified => "?".to_owned(),
+        HistoryKind::Overdue => vec![format!("overdue: {opened}")],
+        HistoryKind::Noted | HistoryKind::Unspecified => Vec::new(),
     };
-    if entry.text.is_empty() { text } else { format!("{text}: {}", entry.text) }
+    if !entry.reason.is_empty() {
+        lines.push(format!("reason: {}", entry.reason));
+    }
+    lines.extend(note);
+    let holder = (entry.assigned_user.as_str(), entry.assigned_department.as_str());
+    let last_holder = before.map_or(("", ""), |it| (&it.assigned_user, &it.assigned_department));
+    if holder != last_holder {
+        lines.push(format!("now with {}", words::holder(holder.0, holder.1)));
+    }
+    for message in &entry.messages {
+        lines.push(format!("message to {} ({})", words::recipient(message), words::word(&message.kind, "")));
+    }
+    lines.join("\n")
 }
 
 fn by(entry: &HistoryEntry) -> String {
@@ -112,10 +118,15 @@ mod tests {
             kind: HistoryKind::Advanced.into(),
             closed_visit: visit("Milling"),
             opened_visit: visit("Packing"),
-            text: "customer waits".into(),
+            reason: "customer waits".into(),
+            assigned_user: "anna".into(),
             ..HistoryEntry::default()
         };
-        assert_eq!(what(&entry), "Milling (completed) -> Packing, no due date: customer waits");
+        assert_eq!(
+            what(&entry, None),
+            "Milling (completed) -> Packing, no due date\nreason: customer waits\nnow with anna"
+        );
+        assert!(!what(&entry, Some(&entry)).contains("now with"));
     }
 
     #[test]
@@ -128,6 +139,6 @@ mod tests {
             imported: true,
             ..HistoryEntry::default()
         };
-        assert_eq!((what(&entry).as_str(), by(&entry).as_str()), ("ID4932: 9 pieces", "erp (import)"));
+        assert_eq!((what(&entry, None).as_str(), by(&entry).as_str()), ("ID4932: 9 pieces", "erp (import)"));
     }
 }

@@ -1,5 +1,7 @@
 //! `andon orders list`: orders by filter, in as many pages as asked for.
 
+use std::fmt::Write as _;
+
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
@@ -107,10 +109,8 @@ pub async fn run(caller: &Caller, list: List) -> Result<Answer, Failure> {
     }
     let mut text = table(&orders, caller.colour);
     if more {
-        text.push_str(&format!(
-            "\n\nThe first {}; there are more: --limit N shows them.",
-            words::count(limit, "order")
-        ));
+        let first = words::count(limit, "order");
+        let _ = write!(text, "\n\nThe first {first}; there are more: --limit N shows them.");
     }
     Ok(Answer::text(text))
 }
@@ -164,7 +164,7 @@ fn table(orders: &[Order], colour: bool) -> String {
             (visit.map_or_else(String::new, |visit| visit.status_name.clone()), Tone::Plain),
             (dates::show_with_weekday(visit.and_then(|visit| visit.due_date)), Tone::Plain),
             (words::standing(order), tone),
-            (words::holder(order), Tone::Plain),
+            (words::holder(&order.assigned_user, &order.assigned_department), Tone::Plain),
         ];
         cells.extend(titles.then(|| (order.title.clone(), Tone::Plain)));
         cells.extend(customers.then(|| (order.customer_reference.clone(), Tone::Plain)));

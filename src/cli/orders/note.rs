@@ -83,6 +83,6 @@ pub async fn run(caller: &Caller, note: AddNote) -> Result<Answer, Failure> {
 fn standard_input() -> Result<String, Failure> {
     let mut text = String::new();
     let input = std::io::stdin().lock();
-    input.take(TEXT_BYTES_MAX).read_to_string(&mut text).map_err(|error| Failure::file("standard input", error))?;
+    input.take(TEXT_BYTES_MAX).read_to_string(&mut text).map_err(|error| Failure::file("standard input", &error))?;
     Ok(text.trim_end().to_owned())
 }

@@ -105,7 +105,7 @@ fn facts(order: &Order) -> Vec<(&'static str, String)> {
     let due = order.visit.as_ref().filter(|_| !order.closed).and_then(|visit| visit.due_date);
     vec![
         ("due", dates::show_with_weekday(due)),
-        ("with", words::holder(order)),
+        ("with", words::holder(&order.assigned_user, &order.assigned_department)),
         ("type", order.order_type.clone()),
         ("customer", order.customer_reference.clone()),
         ("vendor", order.vendor_reference.clone()),
