@@ -116,7 +116,9 @@ fn refused_lines(answer: &tonic::Status, request_id: Option<&str>) -> String {
     let reason = details.error_info().map_or_else(|| code_name(answer.code()), |about| about.reason.clone());
     let mut lines = format!("andon: {} ({})\n", clean(answer.message()), clean(&reason));
     if let Some(about) = details.error_info() {
-        let mut facts: Vec<_> = about.metadata.iter().collect();
+        // Kind and id stand in the message.
+        let mut facts: Vec<_> =
+            about.metadata.iter().filter(|(key, _)| !matches!(key.as_str(), "kind" | "id")).collect();
         facts.sort();
         for (key, value) in facts {
             let _ = writeln!(lines, "  {}: {}", clean(key), clean(value));

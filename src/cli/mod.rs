@@ -51,10 +51,18 @@ struct CommandLine {
 #[derive(Args)]
 struct Everywhere {
     /// Address of the daemon
-    #[arg(long, global = true, env = "ANDON_SERVER", default_value = "http://127.0.0.1:7171", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Everywhere",
+        env = "ANDON_SERVER",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:7171",
+        value_name = "URL"
+    )]
     server: String,
     /// Print JSON for programs instead of text for people
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     json: bool,
 }
 

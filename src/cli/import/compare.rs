@@ -23,7 +23,7 @@ pub async fn run(caller: &Caller, log: &Log, report: &mut Report) -> Result<(), 
     for past in &log.pasts {
         let verdict = match history_of(caller, &by_number(past.number())).await {
             Ok(entries) => verdict(past, &entries),
-            Err(failure) if failure.is_not_found() => Verdict::Refused(vec!["there is no such order".to_owned()]),
+            Err(failure) if failure.is_not_found() => Verdict::Differs(vec!["there is no such order".to_owned()]),
             Err(failure) => return Err(failure),
         };
         report.add(past, verdict);
@@ -61,7 +61,7 @@ fn verdict(past: &Past, entries: &[HistoryEntry]) -> Verdict {
         .take(DIFFERENCES_SHOWN)
         .map(|(wanted, found)| format!("log: {}; history: {}", Fact::show(wanted), Fact::show(found)))
         .collect();
-    if told.is_empty() { Verdict::Equal } else { Verdict::Refused(told) }
+    if told.is_empty() { Verdict::Equal } else { Verdict::Differs(told) }
 }
 
 fn of_log(past: &Past) -> Vec<Fact> {

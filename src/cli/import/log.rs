@@ -2,8 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
-    io::Read,
+    fs,
     path::Path,
 };
 
@@ -57,12 +56,12 @@ impl Log {
     /// # Errors
     /// `Usage`: it cannot be read, is no CSV, lacks a column that the mapping names, or has more than 2 million rows.
     pub fn read(path: &Path, mapping: &Mapping) -> Result<Self, Failure> {
-        let file = File::open(path).map_err(|error| Failure::file(path, &error))?;
-        Self::parse(file, mapping).map_err(|cause| Failure::Usage(format!("{}: {cause}", path.display())))
+        let bytes = fs::read(path).map_err(|error| Failure::file(path, &error))?;
+        Self::parse(&bytes, mapping).map_err(|cause| Failure::Usage(format!("{}: {cause}", path.display())))
     }
 
-    fn parse(input: impl Read, mapping: &Mapping) -> Result<Self, String> {
-        let mut reader = csv::Reader::from_reader(input);
+    fn parse(bytes: &[u8], mapping: &Mapping) -> Result<Self, String> {
+        let mut reader = csv::Reader::from_reader(bytes);
         let headings = reader.headers().map_err(|error| error.to_string())?.clone();
         let columns = mapping.columns();
         for column in [&columns.order, &columns.status, &columns.author, &columns.time] {
@@ -79,7 +78,7 @@ impl Log {
             if log.rows > ROWS_MAX {
                 return Err(format!("more than {ROWS_MAX} rows; split it between orders"));
             }
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = record.position().map_or(0, |start| line_at(bytes, start));
             let cells: BTreeMap<_, _> = headings.iter().zip(record.iter()).collect();
             let number = cells[columns.order.as_str()].trim().to_owned();
             let place = *places.entry(number.clone()).or_insert_with(|| {
@@ -128,6 +127,15 @@ impl Log {
             }
         }
     }
+}
+
+/// The line, from 1, on which a record begins. The reader stops between the two characters of a line end, and before empty
+/// lines, so what is left of them has to be counted.
+fn line_at(bytes: &[u8], start: &csv::Position) -> u64 {
+    let rest = usize::try_from(start.byte()).ok().and_then(|byte| bytes.get(byte..)).unwrap_or_default();
+    let ends = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let more = ends.filter(|byte| **byte == b'\n').count();
+    start.line() + u64::try_from(more).unwrap_or(0)
 }
 
 fn understand(mapping: &Mapping, line: u64, cells: &BTreeMap<&str, &str>) -> Result<(Row, Certainty), String> {
@@ -186,8 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_are_counted_alike_with_any_line_end_and_empty_lines() {
+        for end in ["\n", "\r\n"] {
+            let rows =
+                ["order,step,who,at,good pieces", "W-1,Cut,a,2026-01-05 08:00,1", "", "W-2,Cut,a,2026-01-05 08:00,1"];
+            let log = Log::parse(rows.join(end).as_bytes(), &small()).unwrap_or_else(|cause| panic!("{cause}"));
+            assert_eq!(log.pasts.iter().map(Past::span).collect::<Vec<_>>(), [(2, 2), (4, 4)], "{end:?}");
+        }
+    }
+
+    #[test]
     fn a_column_that_is_not_there_is_named() {
-        let cause = Log::parse("order,step,at\n".as_bytes(), &small()).err();
+        let cause = Log::parse(b"order,step,at\n", &small()).err();
         assert_eq!(cause.as_deref(), Some("there is no column `who`"));
     }
 }

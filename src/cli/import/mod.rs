@@ -27,7 +27,8 @@ use super::{
     answer::Answer,
     caller::Caller,
     failure::{Failure, IN_PART},
-    install, words,
+    install::{self, Outcome},
+    words,
 };
 use crate::grpc::proto::v1::{GetOrderTypeRequest, ImportOrdersRequest, ImportOutcome, OrderType};
 
@@ -64,6 +65,8 @@ pub async fn run(caller: &Caller, import: Import) -> Result<Answer, Failure> {
         let ready = prepare(caller, &mapping, import.preview, &mut report).await?;
         if ready {
             stream(caller, &log.pasts, import.preview, &mut report).await?;
+        } else {
+            log.pasts.iter().for_each(|past| report.add(past, Verdict::Understood));
         }
     }
     report.elapsed = started.elapsed();
@@ -87,15 +90,20 @@ async fn prepare(caller: &Caller, mapping: &Mapping, preview: bool, report: &mut
     if let Some(calendar) = mapping.calendar()? {
         let name = calendar.id.clone();
         let outcome = install::calendar(caller, calendar, preview).await?;
-        report.installed.push(format!("calendar {name}: {}", outcome.word()));
-        if preview {
-            report.installed.push(format!("order type {id}: would be created; orders can be checked once it is there"));
+        report.installed.push(format!("calendar {name}: {}", told(outcome, preview)));
+        if preview && outcome == Outcome::Created {
+            // A type cannot be checked before its calendar is there, nor orders before their type.
+            report.installed.push(format!("order type {id}: {}", told(Outcome::Created, preview)));
             return Ok(false);
         }
     }
     let outcome = install::order_type(caller, mapping.order_type().to_message(), preview).await?;
-    report.installed.push(format!("order type {id}: {}", outcome.word()));
+    report.installed.push(format!("order type {id}: {}", told(outcome, preview)));
     Ok(!preview)
+}
+
+fn told(outcome: Outcome, preview: bool) -> String {
+    if preview && outcome == Outcome::Created { "would be created".to_owned() } else { outcome.word().to_owned() }
 }
 
 /// Refuses a type that lacks statuses of the mapping, with their names.

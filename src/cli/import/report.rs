@@ -21,8 +21,12 @@ pub enum Verdict {
     Unchanged,
     /// Its history is the log, line by line.
     Equal,
-    /// It was refused, or differs: why, with the lines of the file where they are known.
+    /// It was understood, and could not be checked by the daemon yet.
+    Understood,
+    /// It was refused: why, with the lines of the file where they are known.
     Refused(Vec<String>),
+    /// Its history is not the log: where.
+    Differs(Vec<String>),
 }
 
 impl Verdict {
@@ -41,8 +45,21 @@ impl Verdict {
             Self::Created => "created",
             Self::Unchanged => "unchanged",
             Self::Equal => "equal",
+            Self::Understood => "understood",
             Self::Refused(_) => "refused",
+            Self::Differs(_) => "different",
         }
+    }
+
+    fn causes(&self) -> &[String] {
+        match self {
+            Self::Refused(causes) | Self::Differs(causes) => causes,
+            _ => &[],
+        }
+    }
+
+    fn is_bad(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Differs(_))
     }
 }
 
@@ -96,7 +113,7 @@ impl Report {
 
     /// How many orders were refused, or differ.
     pub fn refused_count(&self) -> usize {
-        self.count("refused")
+        self.lines.iter().filter(|line| line.verdict.is_bad()).count()
     }
 
     /// Whether at least one order was refused, or differs.
@@ -114,24 +131,21 @@ impl Report {
         for line in &self.installed {
             let _ = writeln!(text, "{line}");
         }
-        let refused: Vec<_> = self.lines.iter().filter(|line| matches!(line.verdict, Verdict::Refused(_))).collect();
+        let refused: Vec<_> = self.lines.iter().filter(|line| line.verdict.is_bad()).collect();
         for line in refused.iter().take(REFUSALS_SHOWN) {
             let span = line.span.map_or_else(String::new, |(first, last)| format!(" (lines {first} to {last})"));
-            let _ = writeln!(text, "refused: {}{span}", words::clean(&line.number));
-            if let Verdict::Refused(causes) = &line.verdict {
-                for cause in causes {
-                    let _ = writeln!(text, "  {cause}");
-                }
+            let _ = writeln!(text, "{}: {}{span}", line.verdict.word(), words::clean(&line.number));
+            for cause in line.verdict.causes() {
+                let _ = writeln!(text, "  {cause}");
             }
         }
         if refused.len() > REFUSALS_SHOWN {
             let _ = writeln!(text, "and {} more; --json tells all", words::grouped(refused.len() - REFUSALS_SHOWN));
         }
-        let _ = write!(text, "{}", self.summary(refused.len()));
-        text
+        text + &self.summary()
     }
 
-    fn summary(&self, refused: usize) -> String {
+    fn summary(&self) -> String {
         let mut text = if self.preview { "Preview, nothing changed. ".to_owned() } else { String::new() };
         let seconds = self.elapsed.as_secs_f64();
         let _ = writeln!(
@@ -140,13 +154,13 @@ impl Report {
             words::count(self.lines.len(), "order"),
             words::count(self.rows, "row")
         );
-        for word in ["created", "unchanged", "equal"] {
+        for word in ["created", "unchanged", "equal", "understood", "different"] {
             let count = self.count(word);
             if count > 0 {
                 let _ = writeln!(text, "  {:>7} {word}", words::grouped(count));
             }
         }
-        let _ = writeln!(text, "  {:>7} refused", words::grouped(refused));
+        let _ = writeln!(text, "  {:>7} refused", words::grouped(self.count("refused")));
         if self.ambiguous > 0 {
             let count = words::count(self.ambiguous, "time");
             let _ = writeln!(text, "{count} came twice when clocks went back: the earlier instant was taken.");
@@ -162,14 +176,13 @@ impl Report {
     /// For programs.
     pub fn json(&self) -> Value {
         let order = |line: &Line| {
-            let causes = if let Verdict::Refused(causes) = &line.verdict { causes.as_slice() } else { &[] };
             json!({
                 "number": line.number,
                 "outcome": line.verdict.word(),
                 "rows": line.rows,
                 "first_line": line.span.map(|(first, _)| first),
                 "last_line": line.span.map(|(_, last)| last),
-                "causes": causes,
+                "causes": line.verdict.causes(),
             })
         };
         json!({
@@ -179,6 +192,8 @@ impl Report {
             "created": self.count("created"),
             "unchanged": self.count("unchanged"),
             "equal": self.count("equal"),
+            "understood": self.count("understood"),
+            "different": self.count("different"),
             "refused": self.count("refused"),
             "ambiguous_times": self.ambiguous,
             "missing_times": self.missing,
