@@ -3,7 +3,11 @@
 //! The library is built in floors; imports run downwards only (see `docs/architecture.md`).
 
 pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod grpc;
+pub mod lifecycle;
+pub mod mail;
 pub mod ops;
 pub mod store;
+pub mod telemetry;

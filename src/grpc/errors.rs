@@ -8,7 +8,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 use super::proto::v1::Reason;
 use crate::{
     domain::{refusal::Refusal, violation::Violation},
-    ops::Failure,
+    ops::{Failure, gather::NotTaken},
     store::StoreFault,
 };
 
@@ -125,6 +125,21 @@ pub fn fail(failure: &Failure) -> tonic::Status {
             tracing::error!(operation = error.operation, fault = ?error.fault, detail = %error.detail, "fault of the store");
             let details = ErrorDetails::with_error_info(name(Reason::Internal), DOMAIN, HashMap::new());
             tonic::Status::with_error_details(Code::Internal, "a fault inside andon; its log tells more", details)
+        }
+    }
+}
+
+/// A unit that was not taken as a gRPC status.
+#[must_use]
+pub fn not_taken(why: NotTaken) -> tonic::Status {
+    match why {
+        NotTaken::Closed => {
+            unavailable(Reason::Draining, "the daemon is stopping; call another one, or this one after its restart")
+        }
+        NotTaken::Full => {
+            let mut details = ErrorDetails::with_error_info(name(Reason::Overloaded), DOMAIN, HashMap::new());
+            details.set_retry_info(Some(Duration::from_millis(200)));
+            tonic::Status::with_error_details(Code::ResourceExhausted, "more calls at once than are admitted", details)
         }
     }
 }

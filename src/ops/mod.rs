@@ -11,7 +11,11 @@ use crate::{
 };
 
 pub mod clock;
+pub mod gather;
+pub mod orders;
 mod snapshot;
+pub mod sweep;
+pub mod write;
 
 pub use clock::{Clock, DatabaseClock, FileClock};
 pub use snapshot::Snapshot;
@@ -84,5 +88,14 @@ impl Plant {
     #[must_use]
     pub fn next_id(&self, now: DateTime<Utc>) -> Uuid {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now)
+    }
+}
+
+/// A place at which a test kills the process: the one that `ANDON_KILL_POINT` names. Nothing anywhere else.
+pub(crate) fn kill_point(name: &str) {
+    static WANTED: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    let wanted = WANTED.get_or_init(|| std::env::var("ANDON_KILL_POINT").ok());
+    if wanted.as_deref() == Some(name) {
+        std::process::abort();
     }
 }

@@ -9,8 +9,11 @@ use sqlx::{
 
 pub mod catalogue;
 mod error;
+pub mod facts;
+pub mod orders;
 
 pub mod requests;
+pub mod write;
 
 pub use error::{StoreError, StoreFault};
 
@@ -91,6 +94,28 @@ impl Store {
             .await
             .map_err(|error| StoreError::new("migrate", sqlx::Error::from(error)))?;
         connection.close().await.map_err(|error| StoreError::new("migrate", error))
+    }
+
+    /// The key that authenticates page tokens, the same for all daemons on this database. 32 bytes; secret.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn page_token_key(&self) -> Result<Vec<u8>, StoreError> {
+        sqlx::query_scalar!("SELECT page_token_key FROM installation")
+            .fetch_one(&self.calls)
+            .await
+            .map_err(|error| StoreError::new("read the page token key", error))
+    }
+
+    /// Begins a transaction. The caller is a task of its own, so that nobody can drop it half-way.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn begin(
+        &self,
+        operation: &'static str,
+    ) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, StoreError> {
+        self.calls.begin().await.map_err(|error| StoreError::new(operation, error))
     }
 
     /// Closes the pools; waits for connections that are in use.
