@@ -14,7 +14,8 @@ use super::{
     failure::Failure,
     install::{self, Outcome},
     orders::by_number,
-    plant::{CalendarFile, DepartmentFile, TypeFile, UserFile},
+    plant::{CalendarFile, DepartmentFile, Kind, TypeFile, UserFile},
+    words,
 };
 use crate::grpc::proto::{
     Date,
@@ -71,11 +72,7 @@ pub async fn run(caller: &Caller, seed: &Seed) -> Result<Answer, Failure> {
     if !seed.only_catalogue {
         let today = today(caller, &plant.r#type.id).await?;
         for order in &plant.orders {
-            installed.push((
-                "order",
-                order.number.clone(),
-                install_order(caller, &plant.r#type.id, order, today).await?,
-            ));
+            installed.push(("order", order.number.clone(), install_order(caller, &plant.r#type, order, today).await?));
         }
     }
     if caller.json {
@@ -119,7 +116,7 @@ async fn today(caller: &Caller, order_type: &str) -> Result<Date, Failure> {
 
 async fn install_order(
     caller: &Caller,
-    order_type: &str,
+    order_type: &TypeFile,
     sample: &SampleOrder,
     today: Date,
 ) -> Result<Outcome, Failure> {
@@ -132,7 +129,7 @@ async fn install_order(
     }
     let order = NewOrder {
         number: sample.number.clone(),
-        order_type: order_type.to_owned(),
+        order_type: order_type.id.clone(),
         title: sample.title.clone(),
         customer_reference: sample.customer.clone(),
         product: sample.product.clone(),
@@ -145,7 +142,9 @@ async fn install_order(
         CreateOrderRequest { order: Some(order), request_id: new_request_id(), ..CreateOrderRequest::default() };
     client.create_order(request).await?;
     for target in &sample.through {
-        let advance = Advance { target_status: target.clone(), ..Advance::default() };
+        // A move aside interrupts the current status; coming back resumes it.
+        let not_complete = is_aside(order_type, target);
+        let advance = Advance { target_status: target.clone(), not_complete, ..Advance::default() };
         let request = AdvanceOrderRequest {
             order: this.clone(),
             advance: Some(advance),
@@ -158,6 +157,10 @@ async fn install_order(
         client.add_note(note(sample, this)).await?;
     }
     Ok(Outcome::Created)
+}
+
+fn is_aside(order_type: &TypeFile, status: &str) -> bool {
+    order_type.statuses.iter().any(|it| it.id == status && matches!(it.kind, Kind::NonStandard))
 }
 
 fn note(sample: &SampleOrder, order: Option<OrderRef>) -> AddNoteRequest {
@@ -176,8 +179,9 @@ fn report(installed: &Installed) -> String {
     for (kind, id, outcome) in installed {
         let _ = writeln!(text, "{kind} {id}: {}", outcome.word());
     }
-    let all_there = installed.iter().all(|(.., outcome)| *outcome == Outcome::AlreadyThere);
-    text.push_str(if all_there { "\nThe sample plant is there already." } else { "\nLook at it: andon orders board" });
+    let created = installed.iter().filter(|(.., outcome)| *outcome == Outcome::Created).count();
+    let (there, created) = (words::grouped(installed.len() - created), words::grouped(created));
+    let _ = write!(text, "\nSample plant: {created} created, {there} already there. Look at it: andon orders board");
     text
 }
 
@@ -203,6 +207,14 @@ mod tests {
         for target in plant.orders.iter().flat_map(|order| &order.through) {
             assert!(known.contains(&target.as_str()), "{target}");
         }
+    }
+
+    #[test]
+    fn a_second_run_says_that_all_is_there() {
+        let there = |id: &str| ("order", id.to_owned(), Outcome::AlreadyThere);
+        let text = report(&vec![there("SAMPLE-1"), there("SAMPLE-2")]);
+        assert!(text.starts_with("order SAMPLE-1: already there\n"), "{text}");
+        assert!(text.contains("0 created, 2 already there"), "{text}");
     }
 
     #[test]
