@@ -3,6 +3,7 @@
 //! The library is built in floors; imports run downwards only (see `docs/architecture.md`).
 
 pub mod check;
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod domain;

@@ -8,12 +8,19 @@ use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::server::HealthReporter;
 
 use super::{
+    calendars::Calendars,
     deliveries::Deliveries,
+    order_types::OrderTypes,
     orders::Orders,
     page_token::PageTokens,
+    people::People,
     proto::{
         DESCRIPTORS,
-        v1::{delivery_service_server::DeliveryServiceServer, order_service_server::OrderServiceServer},
+        v1::{
+            calendar_service_server::CalendarServiceServer, delivery_service_server::DeliveryServiceServer,
+            order_service_server::OrderServiceServer, order_type_service_server::OrderTypeServiceServer,
+            people_service_server::PeopleServiceServer,
+        },
     },
 };
 use crate::ops::{Plant, gather::Gatherer};
@@ -70,6 +77,9 @@ pub async fn serve(
     let orders = Orders::new(Arc::clone(&plant), gatherer, tokens.clone());
     routes.add_service(OrderServiceServer::new(orders).max_decoding_message_size(REQUEST_BYTES_MAX));
     routes.add_service(DeliveryServiceServer::new(Deliveries::new(Arc::clone(&plant), tokens)));
+    routes.add_service(OrderTypeServiceServer::new(OrderTypes::new(Arc::clone(&plant))));
+    routes.add_service(CalendarServiceServer::new(Calendars::new(Arc::clone(&plant))));
+    routes.add_service(PeopleServiceServer::new(People::new(plant)));
     if let Ok(reflection) = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
