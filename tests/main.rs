@@ -1,1 +1,4 @@
-//! t
+//! The daemon seen from outside: one binary, one file per verb.
+
+mod smtp_conversation;
+mod support;

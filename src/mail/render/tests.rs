@@ -158,7 +158,7 @@ fn a_digest_lists_the_latest_first_and_counts_the_rest() {
     let fresh = OrderFacts { number: "4713".into(), days_late: 0, last_note: None, reason: Why::Assignee, ..order() };
     let facts = MessageFacts::OverdueDigest { orders: vec![fresh, order(), late], more: 37 };
     let (subject, _) = rendered(&facts);
-    assert_eq!(subject, "OVERDUE: 40 orders, the latest 4712 Shaft (9 working days)");
+    assert_eq!(subject, "OVERDUE: 40 orders, worst 4712 Shaft (9 working days)");
     let (plain, html) = texts(&facts);
     let at = |text: &str| plain.find(text).unwrap_or_else(|| panic!("{text} in {plain}"));
     assert!(at("4712 Shaft: 9 days late") < at("4711 Bracket: 2 days late"));
@@ -303,23 +303,4 @@ fn an_address_that_is_none_is_told() {
     let wrong = Envelope { from: "andon".into(), ..envelope() };
     assert_eq!(render(&facts, &wrong), Err(RenderError::Sender("andon".into())));
     assert_eq!(crate::mail::bare_address("andon <andon@example.com>"), Ok("andon@example.com".into()));
-}
-
-#[test]
-fn zz_samples() {
-    for (n, facts) in every_kind(&order()).iter().enumerate() {
-        std::fs::write(format!("/tmp/m2-{n}.html"), texts(facts).1).unwrap();
-        std::fs::write(format!("/tmp/m2-{n}.txt"), texts(facts).0).unwrap();
-    }
-    let mut many: Vec<_> =
-        (0..12).map(|i| OrderFacts { number: format!("47{i:02}"), days_late: i * 3 % 7, ..order() }).collect();
-    many[3].title =
-        "Housing for the very long gear train of customer Müller & Söhne, second revision with the bigger flange"
-            .into();
-    many[4].assignee = None;
-    many[4].last_note = Some(note(&"long ".repeat(100)));
-    many[5].last_note = None;
-    many[6].title = "סוגר 👩‍🔧".into();
-    std::fs::write("/tmp/m2-4.html", texts(&MessageFacts::OverdueDigest { orders: many, more: 37 }).1).unwrap();
-    std::fs::write("/tmp/m2-0.eml", rendered(&MessageFacts::Overdue(order())).1).unwrap();
 }

@@ -180,7 +180,7 @@ fn digest(orders: &[OrderFacts], more: u32, link_pattern: Option<&str>) -> (Stri
     let headline = if count == 1 { "1 order is overdue".to_owned() } else { format!("{count} orders are overdue") };
     let mut subject = format!("OVERDUE: {count} {}", if count == 1 { "order" } else { "orders" });
     if let Some(worst) = worst_first.first() {
-        subject.push_str(&format!(", the latest {}", subject_name(worst)));
+        subject.push_str(&format!(", worst {}", subject_name(worst)));
         if worst.days_late > 0 {
             subject.push_str(&format!(" ({})", working_days(worst.days_late)));
         }
