@@ -1,1 +1,3 @@
-//! t
+//! The tests through the public API.
+
+mod catalogue;
