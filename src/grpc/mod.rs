@@ -1,6 +1,7 @@
 //! The doors: parse a call, do one op, render its answer.
 
 pub mod calendars;
+pub mod deliveries;
 mod edits;
 pub mod errors;
 pub mod order_types;
@@ -11,3 +12,4 @@ pub mod page_token;
 pub mod parse;
 pub mod people;
 pub mod proto;
+pub mod server;

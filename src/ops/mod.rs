@@ -12,6 +12,8 @@ use crate::{
 
 pub mod catalogue;
 pub mod clock;
+pub mod deliveries;
+pub mod dispatch;
 pub mod explain;
 pub mod gather;
 pub mod orders;
