@@ -166,12 +166,12 @@ impl CatalogueEdit {
         .execute(&mut *self.transaction)
         .await
         .map_err(|error| StoreError::new("write a user", error))?;
-        guard("write a user", done.rows_affected())
+        guard("write a user", done.rows_affected() == 1)
     }
 
     async fn write_department(&mut self, department: &Department) -> Result<(), StoreError> {
-        sqlx::query!(
-            "WITH put AS (
+        let written = sqlx::query_scalar!(
+            r#"WITH put AS (
                 INSERT INTO departments (id, name, inactive, version, created_at, updated_at)
                 VALUES ($1, $2, $3, $4, $5, $6)
                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, inactive = excluded.inactive,
@@ -185,7 +185,7 @@ impl CatalogueEdit {
                 SELECT $1, manager, place::integer FROM UNNEST($7::text[]) WITH ORDINALITY AS m (manager, place)
                 ON CONFLICT (department, manager) DO UPDATE SET position = excluded.position
             )
-            SELECT require_guard((SELECT count(*) FROM put), 1)",
+            SELECT count(*) AS "written!" FROM put"#,
             department.id,
             department.name,
             department.inactive,
@@ -196,8 +196,8 @@ impl CatalogueEdit {
         )
         .fetch_one(&mut *self.transaction)
         .await
-        .map(drop)
-        .map_err(|error| StoreError::new("write a department", error))
+        .map_err(|error| StoreError::new("write a department", error))?;
+        guard("write a department", written == 1)
     }
 
     async fn write_calendar(&mut self, calendar: &WrittenCalendar) -> Result<(), StoreError> {
@@ -215,7 +215,7 @@ impl CatalogueEdit {
         .execute(&mut *self.transaction)
         .await
         .map_err(|error| StoreError::new("write a calendar", error))?;
-        guard("write a calendar", done.rows_affected())
+        guard("write a calendar", done.rows_affected() == 1)
     }
 
     async fn write_order_type(&mut self, order_type: &OrderType) -> Result<(), StoreError> {
@@ -228,8 +228,8 @@ impl CatalogueEdit {
         let durations: Vec<_> =
             statuses.iter().map(|status| status.duration_days.and_then(|days| i32::try_from(days).ok())).collect();
         let inactive: Vec<_> = statuses.iter().map(|status| status.inactive).collect();
-        sqlx::query!(
-            "WITH put AS (
+        let written = sqlx::query_scalar!(
+            r#"WITH put AS (
                 INSERT INTO order_types (id, name, description, calendar, schedule_method, default_status, inactive,
                     version, created_at, updated_at)
                 VALUES ($1, $2, $3, $4, 'FROM_ORDER_DATE', $5, $6, $7, $8, $9)
@@ -255,7 +255,7 @@ impl CatalogueEdit {
                     clock = excluded.clock, inactive = excluded.inactive, position = excluded.position
                 WHERE kept IS DISTINCT FROM excluded
             )
-            SELECT require_guard((SELECT count(*) FROM put), 1)",
+            SELECT count(*) AS "written!" FROM put"#,
             order_type.id,
             order_type.name,
             order_type.description,
@@ -279,15 +279,15 @@ impl CatalogueEdit {
         )
         .fetch_one(&mut *self.transaction)
         .await
-        .map(drop)
-        .map_err(|error| StoreError::new("write an order type", error))
+        .map_err(|error| StoreError::new("write an order type", error))?;
+        guard("write an order type", written == 1)
     }
 }
 
-fn guard(operation: &'static str, written: u64) -> Result<(), StoreError> {
-    if written == 1 {
+/// A row is written as long as it is the version that was decided on.
+fn guard(operation: &'static str, written: bool) -> Result<(), StoreError> {
+    if written {
         return Ok(());
     }
-    let detail = format!("{written} rows were written instead of one");
-    Err(StoreError { operation, fault: StoreFault::FactsChanged, detail })
+    Err(StoreError { operation, fault: StoreFault::FactsChanged, detail: "the row has another version".into() })
 }

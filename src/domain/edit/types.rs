@@ -191,7 +191,7 @@ pub(super) fn named_by<'a>(status: &'a Status, before: Option<&Status>) -> Vec<N
 /// One active initial status first, one active final status last, and an active default.
 pub(super) fn check_cycle(order_type: &OrderType) -> Result<(), Refusal> {
     let broken = |text: String| Err(Refusal::CycleBroken(text));
-    let active = |kind| order_type.cycle().filter(|status| status.kind == kind).count();
+    let active = |kind| order_type.statuses.iter().filter(|status| status.kind == kind && !status.inactive).count();
     for (kind, word) in [(StatusKind::Initial, "initial"), (StatusKind::Final, "final")] {
         let count = active(kind);
         if count != 1 {
