@@ -55,3 +55,13 @@ pub fn message_id_of(message: &[u8]) -> Option<Uuid> {
         .and_then(|line| std::str::from_utf8(&line[NAME.len()..]).ok())
         .and_then(|value| Uuid::parse_str(value.trim()).ok())
 }
+
+/// The bare address in a configured sender such as `andon <andon@example.com>`, as the SMTP envelope needs it.
+///
+/// # Errors
+///
+/// [`RenderError::Sender`] when there is none.
+pub fn bare_address(from: &str) -> Result<String, RenderError> {
+    let mailbox: lettre::message::Mailbox = from.parse().map_err(|_| RenderError::Sender(from.to_owned()))?;
+    Ok(mailbox.email.to_string())
+}
