@@ -123,7 +123,8 @@ fn refused_lines(answer: &tonic::Status, request_id: Option<&str>) -> String {
     let violations = violations(answer);
     // A message that goes on to tell the violations is cut where they begin: each gets a line of its own.
     let first = violations.first().map(|it| format!(": {}: ", it.field));
-    let message = first.and_then(|first| answer.message().split_once(&first)).map_or(answer.message(), |(head, _)| head);
+    let message =
+        first.and_then(|first| answer.message().split_once(&first)).map_or(answer.message(), |(head, _)| head);
     let mut lines = format!("andon: {} ({})\n", clean(message), clean(&reason));
     if let Some(about) = details.error_info() {
         // Kind and id stand in the message.
