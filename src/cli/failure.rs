@@ -41,6 +41,12 @@ impl Failure {
         move |answer| Self::Refused { answer: Box::new(answer), request_id }
     }
 
+    /// The refusal of one step of several, with what the step was about.
+    pub fn about(what: &str, answer: &tonic::Status) -> Self {
+        let message = format!("{what}: {}", answer.message());
+        tonic::Status::with_details(answer.code(), message, answer.details().to_vec().into()).into()
+    }
+
     /// A file that cannot be read or written.
     pub fn file(path: impl AsRef<Path>, error: &io::Error) -> Self {
         Self::Usage(format!("{}: {error}", path.as_ref().display()))
@@ -114,7 +120,12 @@ impl Failure {
 fn refused_lines(answer: &tonic::Status, request_id: Option<&str>) -> String {
     let details = answer.get_error_details();
     let reason = details.error_info().map_or_else(|| code_name(answer.code()), |about| about.reason.clone());
-    let mut lines = format!("andon: {} ({})\n", clean(answer.message()), clean(&reason));
+    let violations = violations(answer);
+    // A message that goes on to tell the violations is cut where they begin: each gets a line of its own.
+    let first = violations.first().map(|it| format!(": {}: ", it.field));
+    let message =
+        first.and_then(|first| answer.message().split_once(&first)).map_or(answer.message(), |(head, _)| head);
+    let mut lines = format!("andon: {} ({})\n", clean(message), clean(&reason));
     if let Some(about) = details.error_info() {
         // Kind and id stand in the message.
         let mut facts: Vec<_> =
@@ -124,7 +135,7 @@ fn refused_lines(answer: &tonic::Status, request_id: Option<&str>) -> String {
             let _ = writeln!(lines, "  {}: {}", clean(key), clean(value));
         }
     }
-    for FieldViolation { field, description } in violations(answer) {
+    for FieldViolation { field, description } in violations {
         let _ = writeln!(lines, "  {}: {}", clean(&field), clean(&description));
     }
     if let Some(seconds) = retry_after_s(answer) {
@@ -204,6 +215,18 @@ mod tests {
              order.priority: 1001 is above 1000"
         );
         assert_eq!(invalid().exit_code(), 1);
+    }
+
+    #[test]
+    fn a_message_that_tells_its_violations_does_not_tell_them_twice() {
+        let mut details = ErrorDetails::new();
+        details.add_bad_request_violation("order.number", "must not be empty");
+        let message = "1 field is wrong: order.number: must not be empty";
+        let answer = tonic::Status::with_error_details(Code::InvalidArgument, message, details);
+        assert_eq!(
+            Failure::about("order W-1", &answer).text(false),
+            "andon: order W-1: 1 field is wrong (INVALID_ARGUMENT)\n  order.number: must not be empty"
+        );
     }
 
     #[test]

@@ -35,8 +35,9 @@ impl Outcome {
 /// # Errors
 /// The other refusals of `CreateCalendar`.
 pub async fn calendar(caller: &Caller, calendar: Calendar, validate_only: bool) -> Result<Outcome, Failure> {
+    let what = format!("calendar {}", calendar.id);
     let request = CreateCalendarRequest { calendar: Some(calendar), request_id: new_request_id(), validate_only };
-    outcome(caller.calendars().await?.create_calendar(request).await)
+    outcome(&what, caller.calendars().await?.create_calendar(request).await)
 }
 
 /// Creates an order type unless its id is taken.
@@ -44,8 +45,9 @@ pub async fn calendar(caller: &Caller, calendar: Calendar, validate_only: bool) 
 /// # Errors
 /// The other refusals of `CreateOrderType`.
 pub async fn order_type(caller: &Caller, order_type: OrderType, validate_only: bool) -> Result<Outcome, Failure> {
+    let what = format!("order type {}", order_type.id);
     let request = CreateOrderTypeRequest { order_type: Some(order_type), request_id: new_request_id(), validate_only };
-    outcome(caller.types().await?.create_order_type(request).await)
+    outcome(&what, caller.types().await?.create_order_type(request).await)
 }
 
 /// Creates a user unless the id is taken.
@@ -53,8 +55,9 @@ pub async fn order_type(caller: &Caller, order_type: OrderType, validate_only: b
 /// # Errors
 /// The other refusals of `CreateUser`.
 pub async fn user(caller: &Caller, user: User) -> Result<Outcome, Failure> {
+    let what = format!("user {}", user.id);
     let request = CreateUserRequest { user: Some(user), request_id: new_request_id(), validate_only: false };
-    outcome(caller.people().await?.create_user(request).await)
+    outcome(&what, caller.people().await?.create_user(request).await)
 }
 
 /// Creates a department unless the id is taken.
@@ -62,15 +65,16 @@ pub async fn user(caller: &Caller, user: User) -> Result<Outcome, Failure> {
 /// # Errors
 /// The other refusals of `CreateDepartment`.
 pub async fn department(caller: &Caller, department: Department) -> Result<Outcome, Failure> {
+    let what = format!("department {}", department.id);
     let request =
         CreateDepartmentRequest { department: Some(department), request_id: new_request_id(), validate_only: false };
-    outcome(caller.people().await?.create_department(request).await)
+    outcome(&what, caller.people().await?.create_department(request).await)
 }
 
-fn outcome<T>(answer: Result<Response<T>, tonic::Status>) -> Result<Outcome, Failure> {
+fn outcome<T>(what: &str, answer: Result<Response<T>, tonic::Status>) -> Result<Outcome, Failure> {
     match answer {
         Ok(_) => Ok(Outcome::Created),
         Err(refusal) if refusal.code() == Code::AlreadyExists => Ok(Outcome::AlreadyThere),
-        Err(refusal) => Err(refusal.into()),
+        Err(refusal) => Err(Failure::about(what, &refusal)),
     }
 }

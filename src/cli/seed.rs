@@ -121,11 +121,12 @@ async fn install_order(
     today: Date,
 ) -> Result<Outcome, Failure> {
     let mut client = caller.orders().await?;
+    let failed = |refusal| Failure::about(&format!("order {}", sample.number), &refusal);
     let this = Some(by_number(&sample.number));
     match client.get_order(GetOrderRequest { order: this.clone() }).await {
         Ok(_) => return Ok(Outcome::AlreadyThere),
         Err(refusal) if refusal.code() == Code::NotFound => {}
-        Err(refusal) => return Err(refusal.into()),
+        Err(refusal) => return Err(failed(refusal)),
     }
     let order = NewOrder {
         number: sample.number.clone(),
@@ -140,7 +141,7 @@ async fn install_order(
     };
     let request =
         CreateOrderRequest { order: Some(order), request_id: new_request_id(), ..CreateOrderRequest::default() };
-    client.create_order(request).await?;
+    client.create_order(request).await.map_err(failed)?;
     for target in &sample.through {
         // A move aside interrupts the current status; coming back resumes it.
         let not_complete = is_aside(order_type, target);
@@ -151,10 +152,10 @@ async fn install_order(
             request_id: new_request_id(),
             ..AdvanceOrderRequest::default()
         };
-        client.advance_order(request).await?;
+        client.advance_order(request).await.map_err(failed)?;
     }
     if !sample.note.is_empty() {
-        client.add_note(note(sample, this)).await?;
+        client.add_note(note(sample, this)).await.map_err(failed)?;
     }
     Ok(Outcome::Created)
 }
