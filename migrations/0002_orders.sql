@@ -29,6 +29,8 @@ CREATE TABLE orders (
     due_on              date,
     due_at              timestamptz,
     due_source          text CONSTRAINT orders_due_source_known CHECK (due_source IN ('PLAN', 'ENTRY', 'MANUAL')),
+    -- Lists by due time put orders without one last, in one index walk.
+    due_sort            timestamptz NOT NULL GENERATED ALWAYS AS (COALESCE(due_at, 'infinity')) STORED,
     rework              boolean NOT NULL,
     resumed             boolean NOT NULL,
     entered_by          text NOT NULL,
@@ -67,13 +69,13 @@ CREATE TABLE orders (
     CONSTRAINT orders_import_whole CHECK ((import_fingerprint IS NULL) = (imported_at IS NULL))
 ) WITH (fillfactor = 85);
 
-CREATE INDEX orders_due_open ON orders (due_at, id) WHERE closed_at IS NULL;
-CREATE INDEX orders_board ON orders (order_type, status, due_at, id) WHERE closed_at IS NULL;
-CREATE INDEX orders_department_open ON orders (assigned_department, due_at, id) WHERE closed_at IS NULL AND assigned_department IS NOT NULL;
-CREATE INDEX orders_user_open ON orders (assigned_user, due_at, id) WHERE closed_at IS NULL AND assigned_user IS NOT NULL;
+CREATE INDEX orders_due_open ON orders (due_sort, id) WHERE closed_at IS NULL;
+CREATE INDEX orders_board ON orders (order_type, status, due_sort, id) WHERE closed_at IS NULL;
+CREATE INDEX orders_department_open ON orders (assigned_department, due_sort, id) WHERE closed_at IS NULL AND assigned_department IS NOT NULL;
+CREATE INDEX orders_user_open ON orders (assigned_user, due_sort, id) WHERE closed_at IS NULL AND assigned_user IS NOT NULL;
 CREATE INDEX orders_customer_reference ON orders (customer_reference, id) WHERE customer_reference <> '';
 CREATE INDEX orders_closed ON orders (id) WHERE closed_at IS NOT NULL;
-CREATE INDEX orders_due_any ON orders (due_at, id);
+CREATE INDEX orders_due_any ON orders (due_sort, id);
 CREATE INDEX orders_next_alarm ON orders (next_alarm_at) WHERE next_alarm_at IS NOT NULL;
 
 CREATE TABLE visits (
@@ -160,9 +162,9 @@ CREATE TABLE changes (
 );
 
 -- Raises when a guarded write did not find all the rows as they were read: the whole statement is undone, the caller decides again.
-CREATE FUNCTION require_guard(found bigint, expected bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION require_guard(counted bigint, wanted bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    IF found IS DISTINCT FROM expected THEN
+    IF counted IS DISTINCT FROM wanted THEN
         RAISE EXCEPTION USING ERRCODE = 'AN001', MESSAGE = 'the facts changed';
     END IF;
     RETURN true;

@@ -18,6 +18,11 @@ impl Ids {
         Self { random: fastrand::Rng::with_seed(seed), last_ms: 0, count: 0 }
     }
 
+    /// A seed for another maker.
+    pub fn seed(&mut self) -> u64 {
+        self.random.u64(..)
+    }
+
     /// The next id: 48 bits of milliseconds, 12 bits of count within the millisecond, 62 random bits.
     /// Ids of one maker ascend as long as `now` does not go back.
     pub fn next(&mut self, now: DateTime<Utc>) -> Uuid {

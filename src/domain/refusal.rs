@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::violation::Violation;
 
 /// What kind of thing is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// An order.
     Order,
@@ -41,7 +43,7 @@ impl fmt::Display for Kind {
 }
 
 /// Why a change is not made. Texts are for people: what is wrong and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// Fields are wrong.
     #[error("{} wrong: {}", plural(.0.len(), "field is", "fields are"), list(.0))]

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use super::message::message_id_of;
-use super::{Closing, Delivery, MailLane, Mailer, Outgoing, Sending};
+use super::{Closing, Delivery, MailLane, Mailer, Outgoing, Probing, Sending};
 
 /// How long writing one file may take.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
@@ -39,6 +39,16 @@ impl Mailer for FolderMailer {
 
     fn total_deadline(&self) -> Duration {
         WRITE_DEADLINE
+    }
+
+    fn probe(&self) -> Probing<'_> {
+        Box::pin(async move {
+            match fs::metadata(&self.folder).await {
+                Ok(found) if found.is_dir() => Ok("the folder is there".to_owned()),
+                Ok(_) => Err("it is not a folder".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
     }
 }
 

@@ -79,6 +79,9 @@ pub type Sending<'a> = Pin<Box<dyn Future<Output = Delivery> + Send + 'a>>;
 /// Closing under way.
 pub type Closing<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
+/// Asking under way: what was found, or what is wrong.
+pub type Probing<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
+
 /// A way out for messages.
 pub trait Mailer: Send + Sync {
     /// A new lane; it connects when the first message is sent.
@@ -86,6 +89,9 @@ pub trait Mailer: Send + Sync {
 
     /// The longest that one [`MailLane::send`] can take: after it, an attempt that was begun is surely over.
     fn total_deadline(&self) -> Duration;
+
+    /// Whether messages could leave, without sending one: opens a conversation up to the login, and closes it.
+    fn probe(&self) -> Probing<'_>;
 }
 
 /// Sends one message after the other, over one connection as long as that is beyond doubt.

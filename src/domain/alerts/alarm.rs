@@ -7,20 +7,28 @@ use super::{
     message::{DIGEST_LINES_MAX, Message, MessageFacts, Topic},
     recipients,
 };
-use crate::domain::{
-    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order},
-    schedule,
-};
+use crate::domain::order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order};
 
-/// What fires for one order at `now`: `None` when nothing does. `next_alarm_at` of the order is settled either way.
-pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Option<Decision> {
-    let due = before.visit.due?;
-    if before.closed_at.is_some() || !schedule::overdue(cx.now, Some(due.at)) || before.next_alarm_at.is_none() {
-        return None;
-    }
+/// What fires for one order at `now`. Its next alarm is settled either way, so that a tick always makes progress.
+pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Decision {
     let mut order = before.clone();
-    order.next_alarm_at = None;
     order.version += 1;
+    let due = match before.visit.due {
+        Some(due) if before.overdue(cx.now) => due,
+        due => {
+            order.next_alarm_at = due.map(|due| due.at).filter(|_| before.closed_at.is_none());
+            return Decision {
+                order,
+                created: false,
+                effects: Effects::default(),
+                visits: Vec::new(),
+                notes: Vec::new(),
+                history: Vec::new(),
+                alert: None,
+            };
+        }
+    };
+    order.next_alarm_at = None;
     let people = recipients::of_overdue(&order, cx);
     let messages = recipients::messages(&order, people, Topic::Overdue, cx, MessageFacts::Overdue);
     let detail = HistoryDetail {
@@ -29,7 +37,7 @@ pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Option<Decision> {
         ..HistoryDetail::default()
     };
     let entry = order.record(HistoryKind::Overdue, cx.now, cx.actor, "", detail);
-    Some(Decision {
+    Decision {
         alert: Some((order.visit.sequence, due.at)),
         order,
         created: false,
@@ -37,7 +45,7 @@ pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Option<Decision> {
         visits: Vec::new(),
         notes: Vec::new(),
         history: vec![entry],
-    })
+    }
 }
 
 /// Whether the order was overdue already when it was imported: then its first alert is part of a digest.

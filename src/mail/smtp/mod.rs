@@ -24,7 +24,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Closing, Delivery, MailLane, Mailer, Outgoing, Sending};
+use super::{Closing, Delivery, MailLane, Mailer, Outgoing, Probing, Sending};
 use session::{Session, Tls};
 use transaction::Ended;
 use wire::{Fault, Until};
@@ -68,6 +68,16 @@ impl Mailer for SmtpMailer {
 
     fn total_deadline(&self) -> Duration {
         self.config.deadlines.total()
+    }
+
+    fn probe(&self) -> Probing<'_> {
+        Box::pin(async move {
+            let end = Until::after(self.config.deadlines.opening);
+            let session = session::open(&self.config, self.tls.as_ref(), end).await?;
+            goodbye(session, Until::after(self.config.deadlines.quit)).await;
+            let login = if self.config.credentials.is_some() { "the login is accepted" } else { "no login" };
+            Ok(format!("ready, TLS {:?}, {login}", self.config.tls))
+        })
     }
 }
 

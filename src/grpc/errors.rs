@@ -1,0 +1,151 @@
+//! Refusals and faults as gRPC codes with details: one place maps each to one code and one reason.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::Code;
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+use super::proto::v1::Reason;
+use crate::{
+    domain::{refusal::Refusal, violation::Violation},
+    ops::{Failure, gather::NotTaken},
+    store::StoreFault,
+};
+
+/// The domain of every `ErrorInfo`.
+const DOMAIN: &str = "andon";
+
+/// The code, reason and metadata of a refusal.
+#[must_use]
+pub fn sort(refusal: &Refusal) -> (Code, Reason, HashMap<String, String>) {
+    let facts =
+        |pairs: &[(&str, String)]| pairs.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let none = HashMap::new();
+    match refusal {
+        Refusal::Invalid(_) => (Code::InvalidArgument, Reason::InvalidRequest, none),
+        Refusal::NotFound { kind, id } => {
+            (Code::NotFound, Reason::NotFound, facts(&[("kind", kind.to_string()), ("id", id.clone())]))
+        }
+        Refusal::AlreadyExists { kind, id } => {
+            (Code::AlreadyExists, Reason::AlreadyExists, facts(&[("kind", kind.to_string()), ("id", id.clone())]))
+        }
+        Refusal::EtagMismatch { current_etag, .. } => {
+            (Code::Aborted, Reason::EtagMismatch, facts(&[("current_etag", current_etag.clone())]))
+        }
+        Refusal::RequestIdReused(_) => (Code::FailedPrecondition, Reason::RequestIdReused, none),
+        Refusal::OrderClosed { status } => {
+            (Code::FailedPrecondition, Reason::OrderClosed, facts(&[("status", status.clone())]))
+        }
+        Refusal::NotClosed { status } => {
+            (Code::FailedPrecondition, Reason::NotClosed, facts(&[("status", status.clone())]))
+        }
+        Refusal::SameStatus { status } => {
+            (Code::FailedPrecondition, Reason::SameStatus, facts(&[("status", status.clone())]))
+        }
+        Refusal::NoNextStatus { status } => {
+            (Code::FailedPrecondition, Reason::NoNextStatus, facts(&[("status", status.clone())]))
+        }
+        Refusal::Inactive { kind, id } => {
+            (Code::FailedPrecondition, Reason::Inactive, facts(&[("kind", kind.to_string()), ("id", id.clone())]))
+        }
+        Refusal::InUse { count, .. } => {
+            (Code::FailedPrecondition, Reason::InUse, facts(&[("count", count.to_string())]))
+        }
+        Refusal::CycleBroken(_) => (Code::FailedPrecondition, Reason::CycleBroken, none),
+        Refusal::MixedTypes { expected, found } => (
+            Code::FailedPrecondition,
+            Reason::MixedTypes,
+            facts(&[("expected", expected.clone()), ("found", found.clone())]),
+        ),
+        Refusal::CompletedDateOutOfRange { first, last, .. } => (
+            Code::FailedPrecondition,
+            Reason::CompletedDateOutOfRange,
+            facts(&[("first", first.to_string()), ("last", last.to_string())]),
+        ),
+        Refusal::BeyondHorizon(_) => (Code::FailedPrecondition, Reason::BeyondHorizon, none),
+        Refusal::NotRetryable { state } => {
+            (Code::FailedPrecondition, Reason::NotRetryable, facts(&[("state", state.clone())]))
+        }
+        Refusal::BatchRefused { index } => {
+            (Code::Aborted, Reason::BatchRefused, facts(&[("index", index.to_string())]))
+        }
+        Refusal::ImportDiffers { number } => {
+            (Code::AlreadyExists, Reason::ImportDiffers, facts(&[("number", number.clone())]))
+        }
+    }
+}
+
+/// The name of a reason as it stands in `ErrorInfo` and in bulk results: without prefix.
+#[must_use]
+pub fn name(reason: Reason) -> &'static str {
+    reason.as_str_name().trim_start_matches("REASON_")
+}
+
+/// A refusal as a gRPC status with details.
+#[must_use]
+pub fn refuse(refusal: &Refusal) -> tonic::Status {
+    let (code, reason, metadata) = sort(refusal);
+    let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, metadata);
+    match refusal {
+        Refusal::Invalid(violations) => {
+            details.set_bad_request(violations.iter().map(field_violation).collect::<Vec<_>>());
+        }
+        _ if code == Code::FailedPrecondition => {
+            details.add_precondition_failure_violation(name(reason), "", refusal.to_string());
+        }
+        _ => {}
+    }
+    tonic::Status::with_error_details(code, refusal.to_string(), details)
+}
+
+fn field_violation(violation: &Violation) -> FieldViolation {
+    FieldViolation::new(&violation.field, &violation.description)
+}
+
+/// All wrong fields as a gRPC status.
+#[must_use]
+pub fn invalid(violations: Vec<Violation>) -> tonic::Status {
+    refuse(&Refusal::Invalid(violations))
+}
+
+/// A failure as a gRPC status. Faults are logged here, once; their texts stay inside.
+#[must_use]
+pub fn fail(failure: &Failure) -> tonic::Status {
+    match failure {
+        Failure::Refused(refusal) => refuse(refusal),
+        Failure::Store(error) if matches!(error.fault, StoreFault::Unavailable | StoreFault::FactsChanged) => {
+            tracing::warn!(operation = error.operation, detail = %error.detail, "database unavailable");
+            unavailable(Reason::DatabaseUnavailable, "the database cannot be reached; repeat with the same request id")
+        }
+        Failure::GivenUp(why) => {
+            tracing::warn!(why, "work given up");
+            unavailable(Reason::Draining, "the daemon is stopping; repeat with the same request id")
+        }
+        Failure::Store(error) => {
+            tracing::error!(operation = error.operation, fault = ?error.fault, detail = %error.detail, "fault of the store");
+            let details = ErrorDetails::with_error_info(name(Reason::Internal), DOMAIN, HashMap::new());
+            tonic::Status::with_error_details(Code::Internal, "a fault inside andon; its log tells more", details)
+        }
+    }
+}
+
+/// A unit that was not taken as a gRPC status.
+#[must_use]
+pub fn not_taken(why: NotTaken) -> tonic::Status {
+    match why {
+        NotTaken::Closed => {
+            unavailable(Reason::Draining, "the daemon is stopping; call another one, or this one after its restart")
+        }
+        NotTaken::Full => {
+            let mut details = ErrorDetails::with_error_info(name(Reason::Overloaded), DOMAIN, HashMap::new());
+            details.set_retry_info(Some(Duration::from_millis(200)));
+            tonic::Status::with_error_details(Code::ResourceExhausted, "more calls at once than are admitted", details)
+        }
+    }
+}
+
+fn unavailable(reason: Reason, text: &str) -> tonic::Status {
+    let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, HashMap::new());
+    details.set_retry_info(Some(Duration::from_secs(1)));
+    tonic::Status::with_error_details(Code::Unavailable, text, details)
+}

@@ -1,0 +1,448 @@
+//! `OrderService`: orders created, advanced, noted, listed and imported.
+
+use std::{pin::Pin, sync::Arc, time::Instant};
+
+use chrono::{DateTime, Utc};
+use prost::Message as _;
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tonic::{Request, Response, Streaming};
+use uuid::Uuid;
+
+use super::{
+    errors::{fail, invalid, not_taken, refuse},
+    orders_parse as parse, orders_render as render,
+    page_token::{PageTokens, page_size},
+    parse::request_key,
+    proto::v1::{self, order_service_server::OrderService},
+};
+use crate::{
+    domain::{
+        catalogue::Catalogue,
+        order::{Effects, Order},
+        violation::Violations,
+    },
+    ops::{
+        Plant, RequestKey,
+        gather::Gatherer,
+        orders,
+        write::{Change, Mode, Outcome, Unit},
+    },
+    store::orders::{OrderBy, Position},
+};
+
+/// The principal of calls while there is no authentication: only loopback is served without TLS.
+pub const PRINCIPAL: &str = "local";
+/// Orders of an import stream that one transaction takes.
+const IMPORT_BATCH: usize = 50;
+
+type Answer<T> = Result<Response<T>, tonic::Status>;
+
+/// Serves orders.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    plant: Arc<Plant>,
+    gatherer: Gatherer,
+    tokens: PageTokens,
+}
+
+impl Orders {
+    /// Over these parts.
+    #[must_use]
+    pub fn new(plant: Arc<Plant>, gatherer: Gatherer, tokens: PageTokens) -> Self {
+        Self { plant, gatherer, tokens }
+    }
+
+    /// Hands in a unit; its outcomes, with what they are rendered by.
+    async fn carry_out(&self, unit: Unit) -> Result<(Vec<Outcome>, Arc<Catalogue>, DateTime<Utc>), tonic::Status> {
+        let outcomes = self.gatherer.carry_out(unit).await.map_err(not_taken)?.map_err(|failure| fail(&failure))?;
+        let now = outcomes
+            .iter()
+            .find_map(|outcome| match outcome {
+                Outcome::Done { order, .. } => Some(order.updated_at),
+                _ => None,
+            })
+            .unwrap_or_default();
+        Ok((outcomes, self.plant.snapshot.held(), now))
+    }
+
+    /// One change: the order after it and what it did.
+    async fn change(
+        &self,
+        change: Change,
+        key: Option<RequestKey>,
+        validate_only: bool,
+        arrived: Instant,
+    ) -> Result<(v1::Order, v1::Effects, Effects), tonic::Status> {
+        let unit = unit(vec![change], Mode::Each, key, validate_only, arrived);
+        let (outcomes, catalogue, now) = self.carry_out(unit).await?;
+        match outcomes.into_iter().next() {
+            Some(Outcome::Done { order, effects }) => {
+                Ok((render::order(&order, &catalogue, now), render::effects(&effects, now, validate_only), *effects))
+            }
+            Some(Outcome::Refused(refusal)) => Err(refuse(&refusal)),
+            _ => Err(tonic::Status::internal("a change without an outcome")),
+        }
+    }
+}
+
+fn unit(changes: Vec<Change>, mode: Mode, key: Option<RequestKey>, validate_only: bool, arrived: Instant) -> Unit {
+    Unit { changes, mode, one_type: false, key, validate_only, actor: PRINCIPAL.to_owned(), arrived }
+}
+
+fn checked(v: Violations) -> Result<(), tonic::Status> {
+    if v.is_empty() { Ok(()) } else { Err(invalid(v.into_found())) }
+}
+
+/// Where the page after this order begins.
+fn position(by: OrderBy, last: &Order) -> Token {
+    match by {
+        OrderBy::Due => Token::Due(last.visit.due.map(|due| due.at), last.id),
+        OrderBy::Created | OrderBy::CreatedDesc => Token::Id(last.id),
+        OrderBy::Number => Token::Number(last.number.clone()),
+    }
+}
+
+/// A position as a page token carries it.
+#[derive(serde::Serialize, serde::Deserialize)]
+enum Token {
+    Due(Option<DateTime<Utc>>, Uuid),
+    Id(Uuid),
+    Number(String),
+}
+
+impl From<Token> for Position {
+    fn from(token: Token) -> Self {
+        match token {
+            Token::Due(at, id) => Self::Due(at, id),
+            Token::Id(id) => Self::Id(id),
+            Token::Number(number) => Self::Number(number),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl OrderService for Orders {
+    type ImportOrdersStream = Pin<Box<dyn Stream<Item = Result<v1::ImportOrdersResponse, tonic::Status>> + Send>>;
+
+    async fn create_order(&self, request: Request<v1::CreateOrderRequest>) -> Answer<v1::CreateOrderResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let order = Box::new(parse::new_order(request.order.as_ref(), &mut v));
+        let key = request_key("CreateOrder", &id, &request, &mut v);
+        checked(v)?;
+        let change = Change::Create { order, on_behalf_of: request.on_behalf_of };
+        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        Ok(Response::new(v1::CreateOrderResponse { order: Some(order), effects: Some(effects) }))
+    }
+
+    async fn create_orders(&self, request: Request<v1::CreateOrdersRequest>) -> Answer<v1::CreateOrdersResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let orders = parse::new_orders(&request.orders, &mut v);
+        let mode = parse::mode(request.mode, &mut v);
+        let key = request_key("CreateOrders", &id, &request, &mut v);
+        checked(v)?;
+        let changes = orders
+            .into_iter()
+            .map(|order| Change::Create { order: Box::new(order), on_behalf_of: request.on_behalf_of.clone() })
+            .collect();
+        let (outcomes, catalogue, now) =
+            self.carry_out(unit(changes, mode, key, request.validate_only, arrived)).await?;
+        let results = render::results(&outcomes, &catalogue, now, request.validate_only);
+        Ok(Response::new(v1::CreateOrdersResponse { results }))
+    }
+
+    async fn get_order(&self, request: Request<v1::GetOrderRequest>) -> Answer<v1::GetOrderResponse> {
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.get_ref().order.as_ref(), &mut v);
+        checked(v)?;
+        let seen = orders::get_order(&self.plant, &order).await.map_err(|failure| fail(&failure))?;
+        let order = render::order(&seen.orders, &seen.catalogue, seen.now);
+        Ok(Response::new(v1::GetOrderResponse { order: Some(order) }))
+    }
+
+    async fn list_orders(&self, request: Request<v1::ListOrdersRequest>) -> Answer<v1::ListOrdersResponse> {
+        let request = request.into_inner();
+        let mut v = Violations::new();
+        let (filter, overdue) = parse::filter(request.filter.as_ref(), &mut v);
+        let by = parse::order_by(request.order_by, &mut v);
+        let size = page_size(request.page_size, &mut v);
+        let mut binding = b"ListOrders".to_vec();
+        binding.extend(request.order_by.to_be_bytes());
+        binding.extend(request.filter.as_ref().map(v1::OrderFilter::encode_to_vec).unwrap_or_default());
+        let after: Option<Token> = self.tokens.open(&binding, &request.page_token, &mut v);
+        checked(v)?;
+        let after = after.map(Position::from);
+        let seen = orders::list_orders(&self.plant, filter, overdue, by, after.as_ref(), size + 1)
+            .await
+            .map_err(|failure| fail(&failure))?;
+        let size = usize::try_from(size).unwrap_or(50);
+        let next_page_token = match seen.orders.get(size - 1) {
+            Some(last) if seen.orders.len() > size => self.tokens.seal(&binding, &position(by, last)),
+            _ => String::new(),
+        };
+        let orders =
+            seen.orders.iter().take(size).map(|order| render::order(order, &seen.catalogue, seen.now)).collect();
+        Ok(Response::new(v1::ListOrdersResponse { orders, next_page_token }))
+    }
+
+    async fn count_orders(&self, request: Request<v1::CountOrdersRequest>) -> Answer<v1::CountOrdersResponse> {
+        let request = request.into_inner();
+        let mut v = Violations::new();
+        if request.order_types.len() > 50 {
+            v.add("order_types", "at most 50 are allowed");
+        }
+        for (index, id) in request.order_types.iter().enumerate().take(50) {
+            v.slug(&format!("order_types[{index}]"), id);
+        }
+        checked(v)?;
+        let seen = orders::count_orders(&self.plant).await.map_err(|failure| fail(&failure))?;
+        let wanted = |id: &String| request.order_types.is_empty() || request.order_types.contains(id);
+        let mut counts = Vec::new();
+        for order_type in seen.catalogue.types.values().filter(|order_type| wanted(&order_type.id)) {
+            for status in &order_type.statuses {
+                let found =
+                    seen.orders.iter().find(|count| count.order_type == order_type.id && count.status == status.id);
+                if found.is_none() && (status.inactive || status.closes()) {
+                    continue;
+                }
+                counts.push(v1::StatusCount {
+                    order_type: order_type.id.clone(),
+                    status: status.id.clone(),
+                    status_name: status.name.clone(),
+                    stage: if status.stage.is_empty() { status.name.clone() } else { status.stage.clone() },
+                    open: found.map_or(0, |count| count.open),
+                    overdue: found.map_or(0, |count| count.overdue),
+                });
+            }
+        }
+        Ok(Response::new(v1::CountOrdersResponse { counts }))
+    }
+
+    async fn advance_order(&self, request: Request<v1::AdvanceOrderRequest>) -> Answer<v1::AdvanceOrderResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let advance = parse::advance(request.advance.as_ref(), &mut v);
+        let key = request_key("AdvanceOrder", &id, &request, &mut v);
+        checked(v)?;
+        let change = Change::Advance { order, advance, etag: super::parse::optional(&request.etag) };
+        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        Ok(Response::new(v1::AdvanceOrderResponse { order: Some(order), effects: Some(effects) }))
+    }
+
+    async fn advance_orders(&self, request: Request<v1::AdvanceOrdersRequest>) -> Answer<v1::AdvanceOrdersResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        parse::bulk_size("orders", request.orders.len(), &mut v);
+        let refs: Vec<_> = request
+            .orders
+            .iter()
+            .take(parse::BULK_MAX)
+            .enumerate()
+            .map(|(index, order)| parse::order_ref(&format!("orders[{index}]"), Some(order), &mut v))
+            .collect();
+        let advance = parse::advance(request.advance.as_ref(), &mut v);
+        let mode = parse::mode(request.mode, &mut v);
+        let key = request_key("AdvanceOrders", &id, &request, &mut v);
+        checked(v)?;
+        let changes = refs
+            .into_iter()
+            .map(|order| Change::Advance { order, advance: Arc::clone(&advance), etag: None })
+            .collect();
+        let unit = Unit { one_type: true, ..unit(changes, mode, key, request.validate_only, arrived) };
+        let (outcomes, catalogue, now) = self.carry_out(unit).await?;
+        let results = render::results(&outcomes, &catalogue, now, request.validate_only);
+        Ok(Response::new(v1::AdvanceOrdersResponse { results }))
+    }
+
+    async fn add_note(&self, request: Request<v1::AddNoteRequest>) -> Answer<v1::AddNoteResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let note = Box::new(parse::add_note(&request, &mut v));
+        let key = request_key("AddNote", &id, &request, &mut v);
+        checked(v)?;
+        if let Some(question) = note.answers {
+            orders::check_question(&self.plant, &order, question).await.map_err(|failure| fail(&failure))?;
+        }
+        let change = Change::Note { order, note };
+        let (order, effects, did) = self.change(change, key, request.validate_only, arrived).await?;
+        let note = did.note.as_ref().map(render::note);
+        Ok(Response::new(v1::AddNoteResponse { note, order: Some(order), effects: Some(effects) }))
+    }
+
+    async fn list_history(&self, request: Request<v1::ListHistoryRequest>) -> Answer<v1::ListHistoryResponse> {
+        let request = request.into_inner();
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let size = page_size(request.page_size, &mut v);
+        let binding = format!("ListHistory {order}").into_bytes();
+        let after: Option<i32> = self.tokens.open(&binding, &request.page_token, &mut v);
+        checked(v)?;
+        let seen = orders::list_history(&self.plant, &order, after.unwrap_or(0), size + 1)
+            .await
+            .map_err(|failure| fail(&failure))?;
+        let (page, next_page_token) = self.page(seen.orders, size, &binding, |entry| entry.sequence);
+        Ok(Response::new(v1::ListHistoryResponse {
+            entries: page.iter().map(render::entry).collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn list_visits(&self, request: Request<v1::ListVisitsRequest>) -> Answer<v1::ListVisitsResponse> {
+        let request = request.into_inner();
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let size = page_size(request.page_size, &mut v);
+        let binding = format!("ListVisits {order}").into_bytes();
+        let after: Option<i32> = self.tokens.open(&binding, &request.page_token, &mut v);
+        checked(v)?;
+        let seen = orders::list_visits(&self.plant, &order, after.unwrap_or(0), size + 1)
+            .await
+            .map_err(|failure| fail(&failure))?;
+        let now = seen.now;
+        let (page, next_page_token) = self.page(seen.orders, size, &binding, |visit| visit.sequence);
+        let visits = page.iter().map(|visit| render::visit(visit, now)).collect();
+        Ok(Response::new(v1::ListVisitsResponse { visits, next_page_token }))
+    }
+
+    async fn import_orders(
+        &self,
+        request: Request<Streaming<v1::ImportOrdersRequest>>,
+    ) -> Answer<Self::ImportOrdersStream> {
+        let (answers, stream) = mpsc::channel(IMPORT_BATCH);
+        let orders = self.clone();
+        tokio::spawn(async move { orders.import(request.into_inner(), answers).await });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+}
+
+impl Orders {
+    /// A page of at most `size` rows out of `size + 1`, and the token for the next.
+    fn page<T>(&self, mut rows: Vec<T>, size: i64, binding: &[u8], key: impl Fn(&T) -> i32) -> (Vec<T>, String) {
+        let size = usize::try_from(size).unwrap_or(50);
+        let more = rows.len() > size;
+        rows.truncate(size);
+        let token = match rows.last() {
+            Some(last) if more => self.tokens.seal(binding, &key(last)),
+            _ => String::new(),
+        };
+        (rows, token)
+    }
+
+    /// Takes the stream in batches; what is there when a batch begins belongs to it, so a slow sender is answered at once.
+    async fn import(
+        &self,
+        mut requests: Streaming<v1::ImportOrdersRequest>,
+        answers: mpsc::Sender<Result<v1::ImportOrdersResponse, tonic::Status>>,
+    ) {
+        let (queue, mut queued) = mpsc::channel(IMPORT_BATCH);
+        let reader = tokio::spawn(async move {
+            while let Some(request) = requests.next().await {
+                if queue.send(request).await.is_err() {
+                    break;
+                }
+            }
+        });
+        let mut index = 0;
+        let mut validate_only = None;
+        let mut batch = Vec::with_capacity(IMPORT_BATCH);
+        'stream: while queued.recv_many(&mut batch, IMPORT_BATCH).await > 0 {
+            let mut requests = Vec::with_capacity(batch.len());
+            let mut broken = None;
+            for request in batch.drain(..) {
+                match request {
+                    Ok(request) => requests.push(request),
+                    Err(status) => broken = Some(status),
+                }
+            }
+            let validate_only =
+                *validate_only.get_or_insert_with(|| requests.first().is_some_and(|first| first.validate_only));
+            for answer in self.import_batch(&requests, index, validate_only).await {
+                let failed = answer.is_err();
+                if answers.send(answer).await.is_err() || failed {
+                    break 'stream;
+                }
+            }
+            index += i64::try_from(requests.len()).unwrap_or(0);
+            if let Some(status) = broken {
+                let _ = answers.send(Err(status)).await;
+                break;
+            }
+        }
+        reader.abort();
+    }
+
+    /// One batch: a unit of its own per order, so that one refusal spoils no other, in one transaction.
+    async fn import_batch(
+        &self,
+        requests: &[v1::ImportOrdersRequest],
+        first: i64,
+        validate_only: bool,
+    ) -> Vec<Result<v1::ImportOrdersResponse, tonic::Status>> {
+        let arrived = Instant::now();
+        let mut answers: Vec<v1::ImportOrdersResponse> = Vec::with_capacity(requests.len());
+        let mut changes = Vec::new();
+        let mut places = Vec::new();
+        for (place, (request, index)) in requests.iter().zip(first..).enumerate() {
+            let mut v = Violations::new();
+            let imported = parse::imported_order(request.order.as_ref(), &mut v);
+            let found = v.into_found();
+            let mut answer = v1::ImportOrdersResponse {
+                index,
+                number: imported.order.number.clone(),
+                ..v1::ImportOrdersResponse::default()
+            };
+            if found.is_empty() {
+                changes.push(Change::Import(Box::new(imported)));
+                places.push(place);
+            } else {
+                refused(&mut answer, &crate::domain::refusal::Refusal::Invalid(found));
+            }
+            answers.push(answer);
+        }
+        if !changes.is_empty() {
+            match self.carry_out(unit(changes, Mode::Each, None, validate_only, arrived)).await {
+                Ok((outcomes, _, _)) => {
+                    for (place, outcome) in places.into_iter().zip(&outcomes) {
+                        match outcome {
+                            Outcome::Done { .. } => answers[place].set_outcome(v1::ImportOutcome::Created),
+                            Outcome::Unchanged | Outcome::Repeated => {
+                                answers[place].set_outcome(v1::ImportOutcome::Unchanged);
+                            }
+                            Outcome::Refused(refusal) => refused(&mut answers[place], refusal),
+                        }
+                    }
+                }
+                Err(status) => return vec![Err(status)],
+            }
+        }
+        answers.into_iter().map(Ok).collect()
+    }
+}
+
+fn refused(answer: &mut v1::ImportOrdersResponse, refusal: &crate::domain::refusal::Refusal) {
+    answer.set_outcome(v1::ImportOutcome::Refused);
+    answer.refusal = Some(render::refusal(refusal));
+    if let crate::domain::refusal::Refusal::Invalid(violations) = refusal {
+        answer.violations = violations
+            .iter()
+            .map(|violation| v1::FieldViolation {
+                field: violation.field.clone(),
+                description: violation.description.clone(),
+            })
+            .collect();
+    }
+}

@@ -1,0 +1,117 @@
+//! Reads of orders: get, list, count, visits, history.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Failure, Plant};
+use crate::{
+    domain::{
+        catalogue::Catalogue,
+        note::NoteKind,
+        order::{HistoryEntry, Order, Visit},
+        refusal::{Kind, Refusal},
+    },
+    store::{
+        facts::OrderRef,
+        orders::{OrderBy, OrderFilter, OrderState, Position, StatusCount},
+    },
+};
+
+/// Orders as they stood at one instant, with the catalogue to render them by.
+#[derive(Debug, Clone)]
+pub struct Seen<T> {
+    /// The orders.
+    pub orders: T,
+    /// The one reading of the clock.
+    pub now: DateTime<Utc>,
+    /// The catalogue.
+    pub catalogue: Arc<Catalogue>,
+}
+
+/// Gets one order.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub async fn get_order(plant: &Plant, order: &OrderRef) -> Result<Seen<Order>, Failure> {
+    let missing = || Refusal::NotFound { kind: Kind::Order, id: order.to_string() };
+    let facts = plant.store.order_facts(std::slice::from_ref(order)).await?.ok_or_else(missing)?;
+    let catalogue = plant.snapshot.at(facts.catalogue_version, &plant.store).await?;
+    let found = facts.found.into_iter().next().ok_or_else(missing)?;
+    Ok(Seen { orders: found.order, now: plant.clock.now(facts.database_now), catalogue })
+}
+
+/// Lists a page of at most `limit` orders. With `overdue`, only those that are overdue now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_orders(
+    plant: &Plant,
+    mut filter: OrderFilter,
+    overdue: bool,
+    by: OrderBy,
+    after: Option<&Position>,
+    limit: i64,
+) -> Result<Seen<Vec<Order>>, Failure> {
+    if overdue {
+        let (database_now, _) = plant.store.clock_and_version().await?;
+        filter.due_by = Some(plant.clock.now(database_now));
+        filter.state = OrderState::Open;
+    }
+    let Some(facts) = plant.store.list_orders(&filter, by, after, limit).await? else {
+        return Ok(Seen { orders: Vec::new(), now: DateTime::UNIX_EPOCH, catalogue: plant.snapshot.held() });
+    };
+    let catalogue = plant.snapshot.at(facts.catalogue_version, &plant.store).await?;
+    // What was selected by one reading of the clock is judged by the same.
+    let now = filter.due_by.unwrap_or_else(|| plant.clock.now(facts.database_now));
+    Ok(Seen { orders: facts.found.into_iter().map(|fact| fact.order).collect(), now, catalogue })
+}
+
+/// Counts open orders by type and status.
+///
+/// # Errors
+/// When the database fails.
+pub async fn count_orders(plant: &Plant) -> Result<Seen<Vec<StatusCount>>, Failure> {
+    let (database_now, version) = plant.store.clock_and_version().await?;
+    let now = plant.clock.now(database_now);
+    let catalogue = plant.snapshot.at(version, &plant.store).await?;
+    Ok(Seen { orders: plant.store.count_orders(now).await?, now, catalogue })
+}
+
+/// Lists visits of an order after a sequence.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub async fn list_visits(plant: &Plant, order: &OrderRef, after: i32, limit: i64) -> Result<Seen<Vec<Visit>>, Failure> {
+    let seen = get_order(plant, order).await?;
+    let visits = plant.store.list_visits(seen.orders.id, after, limit).await?;
+    Ok(Seen { orders: visits, now: seen.now, catalogue: seen.catalogue })
+}
+
+/// Lists history of an order after a sequence.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub async fn list_history(
+    plant: &Plant,
+    order: &OrderRef,
+    after: i32,
+    limit: i64,
+) -> Result<Seen<Vec<HistoryEntry>>, Failure> {
+    let seen = get_order(plant, order).await?;
+    let entries = plant.store.list_history(seen.orders.id, after, limit).await?;
+    Ok(Seen { orders: entries, now: seen.now, catalogue: seen.catalogue })
+}
+
+/// Checks that a note answers a question of this order. Notes are never changed, so what is found stays true.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub async fn check_question(plant: &Plant, order: &OrderRef, question: Uuid) -> Result<(), Failure> {
+    let seen = get_order(plant, order).await?;
+    match plant.store.note_place(question).await? {
+        Some((place, kind)) if place == seen.orders.id && kind == NoteKind::Question.as_str() => Ok(()),
+        _ => Err(Refusal::NotFound { kind: Kind::Note, id: question.to_string() }.into()),
+    }
+}

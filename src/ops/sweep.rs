@@ -1,0 +1,90 @@
+//! Sweep: finds the orders whose alarm has come, and records what fires, in batches.
+//!
+//! A batch is one transaction: lock the due orders (passing over what another daemon has locked), decide, write. The alert is
+//! unique per visit, rule and due time, and the order's next alarm is settled in the same write, so a second tick at the same
+//! instant does nothing, and what a kill interrupts is found again by the next tick of any daemon.
+
+use crate::{
+    domain::{alerts::alarm, ids::Ids, order::Context},
+    store::{
+        StoreError, StoreFault,
+        facts::lock_due_alarms,
+        write::{Writes, write},
+    },
+};
+
+use super::{Plant, kill_point};
+
+/// The principal in whose name alarms fire.
+pub const ACTOR: &str = "andon";
+/// Batches that one run takes; what is left is left to the next tick.
+const BATCHES_MAX: usize = 1_000;
+
+/// What one run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SweepReport {
+    /// Orders whose alarm had come.
+    pub examined: usize,
+    /// Alerts that fired.
+    pub fired: usize,
+    /// Messages that were queued.
+    pub queued: usize,
+    /// Whether there may be more.
+    pub left: bool,
+}
+
+/// Runs until no alarm is due, or the bound is reached.
+///
+/// # Errors
+/// When the database fails; what earlier batches recorded stays.
+pub async fn sweep(plant: &Plant) -> Result<SweepReport, StoreError> {
+    let mut ids = plant.fork_ids();
+    let mut report = SweepReport::default();
+    for _ in 0..BATCHES_MAX {
+        let batch = batch(plant, &mut ids).await?;
+        report.examined += batch.examined;
+        report.fired += batch.fired;
+        report.queued += batch.queued;
+        report.left = batch.left;
+        if !batch.left {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> {
+    let limit = i64::try_from(plant.settings.sweep_batch).unwrap_or(1_000);
+    let (database_now, _) = plant.store.clock_and_version().await?;
+    let now = plant.clock.now(database_now);
+    let mut transaction = plant.store.begin("sweep").await?;
+    let Some(facts) = lock_due_alarms(&mut transaction, now, limit).await? else {
+        return Ok(SweepReport::default());
+    };
+    let catalogue = plant.snapshot.at(facts.catalogue_version, &plant.store).await?;
+    if catalogue.version != facts.catalogue_version {
+        return Err(StoreError {
+            operation: "sweep",
+            fault: StoreFault::FactsChanged,
+            detail: "the catalogue changed while it was read".into(),
+        });
+    }
+    let mut cx = Context { catalogue: &catalogue, now, ids, actor: ACTOR, fallback: &plant.settings.fallback };
+    let mut decisions: Vec<_> = facts.found.iter().map(|fact| alarm::alarm(&fact.order, &mut cx)).collect();
+    alarm::fold_first_digest(&mut decisions);
+    let mut writes = Writes::default();
+    for decision in &decisions {
+        writes.add(decision, now);
+    }
+    kill_point("sweep-before-write");
+    write(&mut transaction, &writes, facts.catalogue_version).await?;
+    kill_point("sweep-before-commit");
+    transaction.commit().await.map_err(|error| StoreError::new("commit a sweep", error))?;
+    kill_point("sweep-after-commit");
+    Ok(SweepReport {
+        examined: decisions.len(),
+        fired: decisions.iter().filter(|decision| decision.alert.is_some()).count(),
+        queued: decisions.iter().map(|decision| decision.effects.messages.len()).sum(),
+        left: decisions.len() == plant.settings.sweep_batch,
+    })
+}

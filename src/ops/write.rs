@@ -1,0 +1,464 @@
+//! The one write path: everything that changes orders on a caller's behalf goes through `run`, over a slice of units.
+//!
+//! Protocol of a round, for all units of a batch together:
+//!
+//! 1. **load**: one statement reads the orders and the version of the catalogue; another, only when new numbers are named, what
+//!    is known of them. Stored answers are looked up only where they can matter: when a unit with a request id is refused, and
+//!    when writing failed, as it does when the request id is taken. So the usual change costs two round trips.
+//! 2. **decide**: each unit on its own, in the order of arrival. A refusal is the answer of its unit and spoils no neighbour.
+//!    A unit that names an order which an earlier unit of this round changes is put off to the next round.
+//! 3. **apply**: one guarded statement writes all decisions, whole or not at all, durable before anybody is answered.
+//!
+//! When a guard fails (somebody else changed an order, the catalogue, or took a number in between), the round is done again from
+//! 1: at most `ATTEMPTS_MAX` times, the last ones unit by unit.
+//!
+//! What a crash does: before 3 nothing has happened; after 3 all has, and a caller who got no answer repeats with its request id
+//! and gets the stored one. A call without an etag acts on the order as it was when the call arrived: if a caller changed the
+//! order after that, the answer is `EtagMismatch`, so two callers at once never make a double step.
+
+use std::{collections::HashSet, sync::Arc, time::Instant};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Failure, Plant, RequestKey, kill_point};
+use crate::{
+    domain::{
+        advance::{self, Advance},
+        catalogue::Catalogue,
+        create::{self, NewOrder},
+        ids::Ids,
+        import::{self, ImportedOrder, Known},
+        note::{self, AddNote},
+        order::{Context, Decision, Effects, Order},
+        refusal::{Kind, Refusal},
+    },
+    store::{
+        StoreError, StoreFault,
+        facts::{NumberFact, OrderFact, OrderRef},
+        requests::StoredRequest,
+        write::Writes,
+    },
+};
+
+/// Rounds that a batch may take before it is given up.
+const ATTEMPTS_MAX: u32 = 12;
+/// From this attempt on, units are done one by one.
+const ATTEMPTS_TOGETHER: u32 = 4;
+
+/// One change that is asked for.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A new order.
+    Create {
+        /// Its fields.
+        order: Box<NewOrder>,
+        /// User on whose behalf, or empty.
+        on_behalf_of: String,
+    },
+    /// A move.
+    Advance {
+        /// Which order.
+        order: OrderRef,
+        /// Where to.
+        advance: Arc<Advance>,
+        /// As the caller saw it.
+        etag: Option<String>,
+    },
+    /// A note.
+    Note {
+        /// Which order.
+        order: OrderRef,
+        /// The note.
+        note: Box<AddNote>,
+    },
+    /// An order with its past.
+    Import(Box<ImportedOrder>),
+}
+
+/// How a unit treats refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Each change on its own.
+    Each,
+    /// All or none.
+    Atomic,
+}
+
+/// What one call asks for: one change, or many with one key.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// The changes.
+    pub changes: Vec<Change>,
+    /// How refusals are treated.
+    pub mode: Mode,
+    /// Orders must be of one type.
+    pub one_type: bool,
+    /// For safe repetition.
+    pub key: Option<RequestKey>,
+    /// Decide and answer, change nothing.
+    pub validate_only: bool,
+    /// Principal.
+    pub actor: String,
+    /// When the call arrived.
+    pub arrived: Instant,
+}
+
+/// What one change did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It was made, or would be.
+    Done {
+        /// The order after it.
+        order: Box<Order>,
+        /// What it did.
+        effects: Box<Effects>,
+    },
+    /// The same order was imported before.
+    Unchanged,
+    /// The order was named before in the same call.
+    Repeated,
+    /// It was refused.
+    Refused(Refusal),
+}
+
+/// The answer to a unit: one outcome per change.
+pub type Answer = Result<Vec<Outcome>, Failure>;
+
+/// What a round knows.
+struct Loaded {
+    database_now: DateTime<Utc>,
+    catalogue_version: i64,
+    orders: Vec<Option<OrderFact>>,
+    numbers: Vec<Option<NumberFact>>,
+}
+
+/// Carries out units. Every unit is answered, in the order given.
+pub async fn run(plant: &Plant, units: &[Unit], ids: &mut Ids) -> Vec<Answer> {
+    let mut answers: Vec<Option<Answer>> = units.iter().map(|_| None).collect();
+    let mut attempt = 0;
+    loop {
+        let mut open: Vec<usize> = (0..units.len()).filter(|index| answers[*index].is_none()).collect();
+        if open.is_empty() {
+            break;
+        }
+        if attempt >= ATTEMPTS_TOGETHER {
+            open.truncate(1);
+        }
+        match round(plant, units, &open, ids, attempt > 0).await {
+            Ok(done) => {
+                attempt = if done.is_empty() { attempt + 1 } else { 0 };
+                for (index, answer) in done {
+                    answers[index] = Some(Ok(answer));
+                }
+            }
+            Err(error) if retryable(&error) && attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(error) => {
+                let shared = Arc::new(error);
+                for index in open {
+                    answers[index] = Some(Err(Failure::Store(copy(&shared))));
+                }
+                attempt = 0;
+            }
+        }
+    }
+    answers.into_iter().map(|answer| answer.unwrap_or(Err(Failure::GivenUp("no answer")))).collect()
+}
+
+/// Whether reading again may help: the facts changed, or a constraint tells that they did.
+fn retryable(error: &StoreError) -> bool {
+    matches!(error.fault, StoreFault::FactsChanged | StoreFault::Constraint(_))
+}
+
+fn copy(error: &StoreError) -> StoreError {
+    StoreError { operation: error.operation, fault: error.fault.clone(), detail: error.detail.clone() }
+}
+
+/// One round over the open units; answers those that it carried out or refused.
+async fn round(
+    plant: &Plant,
+    units: &[Unit],
+    open: &[usize],
+    ids: &mut Ids,
+    look_up_first: bool,
+) -> Result<Vec<(usize, Vec<Outcome>)>, StoreError> {
+    let waited: Vec<i64> = open
+        .iter()
+        .map(|index| i64::try_from(units[*index].arrived.elapsed().as_micros()).unwrap_or(i64::MAX))
+        .collect();
+    let mut answered = Vec::new();
+    let mut left: Vec<(usize, i64)> = Vec::new();
+    for (index, waited) in open.iter().copied().zip(waited) {
+        let stored = if look_up_first { stored_answer(plant, &units[index]).await? } else { None };
+        match stored {
+            Some(answer) => answered.push((index, answer)),
+            None => left.push((index, waited)),
+        }
+    }
+    if left.is_empty() {
+        return Ok(answered);
+    }
+    let changes: Vec<&Change> = left.iter().flat_map(|(index, _)| &units[*index].changes).collect();
+    let known = load(plant, &changes).await?;
+    let catalogue = plant.snapshot.at(known.catalogue_version, &plant.store).await?;
+    if catalogue.version != known.catalogue_version {
+        return Err(StoreError {
+            operation: "decide",
+            fault: StoreFault::FactsChanged,
+            detail: "the catalogue changed while it was read".into(),
+        });
+    }
+    let now = plant.clock.now(known.database_now);
+    let mut taken = HashSet::new();
+    let mut decided: Vec<(usize, Vec<Outcome>, Vec<Decision>)> = Vec::new();
+    let mut first = 0;
+    for (index, waited) in left {
+        let unit = &units[index];
+        let span = first..first + unit.changes.len();
+        first = span.end;
+        let mut round = Round { plant, catalogue: &catalogue, now, known: &known, ids, waited };
+        let Some((outcomes, decisions)) = round.decide(unit, span, &mut taken) else { continue };
+        let refused = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
+        let stored = if refused && !look_up_first { stored_answer(plant, unit).await? } else { None };
+        match stored {
+            Some(answer) => answered.push((index, answer)),
+            None => decided.push((index, outcomes, decisions)),
+        }
+    }
+    apply(plant, units, &decided, known.catalogue_version, now).await?;
+    answered.extend(decided.into_iter().map(|(index, outcomes, _)| (index, outcomes)));
+    Ok(answered)
+}
+
+/// The stored answer to a unit's request id: `None` when there is no id, or nothing is stored for it.
+async fn stored_answer(plant: &Plant, unit: &Unit) -> Result<Option<Vec<Outcome>>, StoreError> {
+    let Some(key) = &unit.key else { return Ok(None) };
+    let Some(StoredRequest { fingerprint, outcome }) = plant.store.find_request(&key.id).await? else {
+        return Ok(None);
+    };
+    if fingerprint != key.fingerprint {
+        let refusal = Refusal::RequestIdReused(key.id.clone());
+        return Ok(Some(unit.changes.iter().map(|_| Outcome::Refused(refusal.clone())).collect()));
+    }
+    let outcomes =
+        serde_json::from_slice(&outcome).map_err(|_| StoreError::impossible("requests", "outcome", key.id.clone()))?;
+    Ok(Some(outcomes))
+}
+
+/// The facts of all changes of a round; places follow the order of `changes`.
+async fn load(plant: &Plant, changes: &[&Change]) -> Result<Loaded, StoreError> {
+    let mut refs = Vec::new();
+    let mut ref_places = Vec::new();
+    let mut numbers = Vec::new();
+    let mut number_places = Vec::new();
+    for (place, change) in changes.iter().enumerate() {
+        match change {
+            Change::Advance { order, .. } | Change::Note { order, .. } => {
+                refs.push(order.clone());
+                ref_places.push(place);
+            }
+            Change::Create { order, .. } => {
+                numbers.push(order.number.clone());
+                number_places.push(place);
+            }
+            Change::Import(order) => {
+                numbers.push(order.order.number.clone());
+                number_places.push(place);
+            }
+        }
+    }
+    let mut known = Loaded {
+        database_now: DateTime::UNIX_EPOCH,
+        catalogue_version: 0,
+        orders: changes.iter().map(|_| None).collect(),
+        numbers: changes.iter().map(|_| None).collect(),
+    };
+    // Numbers first: when both are read, the orders' later version of the catalogue is the one that is checked.
+    if !numbers.is_empty() {
+        let facts = plant.store.number_facts(&numbers).await?;
+        known.database_now = facts.database_now;
+        known.catalogue_version = facts.catalogue_version;
+        for fact in facts.found {
+            let place = number_places[fact.place];
+            known.numbers[place] = Some(fact);
+        }
+    }
+    if !refs.is_empty() {
+        if let Some(facts) = plant.store.order_facts(&refs).await? {
+            known.database_now = facts.database_now;
+            known.catalogue_version = facts.catalogue_version;
+            for fact in facts.found {
+                let place = ref_places[fact.place];
+                known.orders[place] = Some(fact);
+            }
+        } else if numbers.is_empty() {
+            let (database_now, catalogue_version) = plant.store.clock_and_version().await?;
+            known.database_now = database_now;
+            known.catalogue_version = catalogue_version;
+        }
+    }
+    Ok(known)
+}
+
+/// What the decisions of one unit are made with.
+struct Round<'a> {
+    plant: &'a Plant,
+    catalogue: &'a Catalogue,
+    now: DateTime<Utc>,
+    known: &'a Loaded,
+    ids: &'a mut Ids,
+    waited: i64,
+}
+
+impl Round<'_> {
+    /// Decides a unit; `None` when it has to wait for the next round, since an earlier unit changes one of its orders.
+    fn decide(
+        &mut self,
+        unit: &Unit,
+        span: std::ops::Range<usize>,
+        taken: &mut HashSet<Taken>,
+    ) -> Option<(Vec<Outcome>, Vec<Decision>)> {
+        let mut own: HashSet<Taken> = HashSet::new();
+        let mut outcomes = Vec::with_capacity(unit.changes.len());
+        let mut decisions = Vec::new();
+        let mut one_type: Option<String> = None;
+        for (change, place) in unit.changes.iter().zip(span) {
+            let name = self.name(change, place);
+            if taken.contains(&name) {
+                return None;
+            }
+            if own.contains(&name) && matches!(name, Taken::Order(_)) {
+                outcomes.push(Outcome::Repeated);
+                continue;
+            }
+            let fresh = own.insert(name);
+            let result =
+                self.same_type(unit, place, &mut one_type).and_then(|()| self.change(unit, change, place, fresh));
+            match result {
+                Ok(Some(decision)) => {
+                    outcomes.push(Outcome::Done {
+                        order: Box::new(decision.order.clone()),
+                        effects: Box::new(decision.effects.clone()),
+                    });
+                    decisions.push(decision);
+                }
+                Ok(None) => outcomes.push(Outcome::Unchanged),
+                Err(refusal) => outcomes.push(Outcome::Refused(refusal)),
+            }
+        }
+        if unit.mode == Mode::Atomic
+            && let Some(index) = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Refused(_)))
+        {
+            decisions.clear();
+            for outcome in &mut outcomes {
+                if matches!(outcome, Outcome::Done { .. }) {
+                    *outcome = Outcome::Refused(Refusal::BatchRefused { index });
+                }
+            }
+        }
+        if unit.validate_only {
+            decisions.clear();
+        }
+        if !decisions.is_empty() {
+            taken.extend(own);
+        }
+        Some((outcomes, decisions))
+    }
+
+    fn name(&self, change: &Change, place: usize) -> Taken {
+        match change {
+            Change::Create { order, .. } => Taken::Number(order.number.clone()),
+            Change::Import(order) => Taken::Number(order.order.number.clone()),
+            Change::Advance { order, .. } | Change::Note { order, .. } => match &self.known.orders[place] {
+                Some(fact) => Taken::Order(fact.order.id),
+                None => Taken::Nothing(order.to_string()),
+            },
+        }
+    }
+
+    /// Orders of a bulk call are of the type of the first one.
+    fn same_type(&self, unit: &Unit, place: usize, one_type: &mut Option<String>) -> Result<(), Refusal> {
+        let Some(fact) = self.known.orders[place].as_ref().filter(|_| unit.one_type) else { return Ok(()) };
+        let found = &fact.order.order_type;
+        let expected = one_type.get_or_insert_with(|| found.clone());
+        if expected == found {
+            Ok(())
+        } else {
+            Err(Refusal::MixedTypes { expected: expected.clone(), found: found.clone() })
+        }
+    }
+
+    fn change(&mut self, unit: &Unit, change: &Change, place: usize, fresh: bool) -> Result<Option<Decision>, Refusal> {
+        let mut cx = Context {
+            catalogue: self.catalogue,
+            now: self.now,
+            ids: self.ids,
+            actor: &unit.actor,
+            fallback: &self.plant.settings.fallback,
+        };
+        let found = |order: &OrderRef| {
+            let refusal = || Refusal::NotFound { kind: Kind::Order, id: order.to_string() };
+            self.known.orders[place].as_ref().ok_or_else(refusal)
+        };
+        match change {
+            Change::Create { order, on_behalf_of } => {
+                let taken = !fresh || self.known.numbers[place].as_ref().is_some_and(|fact| fact.taken);
+                create::create(order, on_behalf_of, taken, &mut cx).map(Some)
+            }
+            Change::Advance { order, advance, etag } => {
+                let fact = found(order)?;
+                if etag.is_none() && fact.age_us <= self.waited {
+                    return Err(Refusal::EtagMismatch { kind: Kind::Order, current_etag: fact.order.etag() });
+                }
+                advance::advance(&fact.order, advance, etag.as_deref(), &mut cx).map(Some)
+            }
+            Change::Note { order, note } => note::add_note(&found(order)?.order, note, &mut cx).map(Some),
+            Change::Import(order) => {
+                let known = match &self.known.numbers[place] {
+                    _ if !fresh => Known::Differs,
+                    Some(NumberFact { taken: false, .. }) | None => Known::No,
+                    Some(fact) if fact.import_fingerprint.as_deref() == Some(&order.fingerprint) => Known::Same,
+                    Some(_) => Known::Differs,
+                };
+                import::import(order, known, &mut cx)
+            }
+        }
+    }
+}
+
+/// What a unit of the round lays its hand on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Taken {
+    Order(Uuid),
+    Number(String),
+    Nothing(String),
+}
+
+/// Writes the decisions of a round, with the answers to be stored.
+async fn apply(
+    plant: &Plant,
+    units: &[Unit],
+    decided: &[(usize, Vec<Outcome>, Vec<Decision>)],
+    catalogue_version: i64,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let mut writes = Writes::default();
+    for (index, outcomes, decisions) in decided {
+        for decision in decisions {
+            writes.add(decision, now);
+        }
+        if let Some(key) = units[*index].key.as_ref().filter(|_| !decisions.is_empty()) {
+            let outcome = serde_json::to_vec(outcomes)
+                .map_err(|_| StoreError::impossible("requests", "outcome", key.id.clone()))?;
+            writes.answer(&key.id, &key.fingerprint, &outcome, now);
+        }
+    }
+    if writes.is_empty() {
+        return Ok(());
+    }
+    kill_point("write-before");
+    plant.store.write(&writes, catalogue_version).await?;
+    kill_point("write-after");
+    Ok(())
+}

@@ -1,0 +1,454 @@
+//! The one write: everything that a batch of decisions changes, in one statement that happens whole or not at all.
+//!
+//! The statement locks the orders in the order of their ids, checks that each still has the version it was read with and that
+//! the catalogue has the version it was decided with, and raises `AN001` otherwise. It is its own transaction, so a decision
+//! costs two round trips: read, write. Rows travel as one JSON parameter per table.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use super::{Store, StoreError};
+use crate::domain::{
+    alerts::message::MessageFacts,
+    note::Note,
+    order::{Decision, HistoryDetail, Order, Visit},
+};
+
+/// A stored answer.
+#[derive(Debug, Serialize)]
+struct RequestOut {
+    id: String,
+    fingerprint: String,
+    outcome: String,
+    created_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Serialize)]
+struct OrderOut<'a> {
+    id: Uuid,
+    read_version: i64,
+    number: &'a str,
+    order_type: &'a str,
+    title: &'a str,
+    customer_reference: &'a str,
+    vendor_reference: &'a str,
+    sales_order_line: &'a str,
+    product: &'a str,
+    quantity: Option<&'a str>,
+    ordered_on: NaiveDate,
+    delivery_on: Option<NaiveDate>,
+    priority: i32,
+    labels: &'a BTreeMap<String, String>,
+    assigned_department: Option<&'a str>,
+    assigned_user: Option<&'a str>,
+    status: &'a str,
+    visit_sequence: i32,
+    entered_at: DateTime<Utc>,
+    entered_on: NaiveDate,
+    due_on: Option<NaiveDate>,
+    due_at: Option<DateTime<Utc>>,
+    due_source: Option<&'static str>,
+    rework: bool,
+    resumed: bool,
+    entered_by: &'a str,
+    entered_for: &'a str,
+    status_name: &'a str,
+    next_alarm_at: Option<DateTime<Utc>>,
+    closed_at: Option<DateTime<Utc>>,
+    completed: &'a [String],
+    interrupted_status: Option<&'a str>,
+    interrupted_due_on: Option<NaiveDate>,
+    interrupted_source: Option<&'static str>,
+    cycle_status: &'a str,
+    holds: &'a [(DateTime<Utc>, DateTime<Utc>)],
+    lost_days: u32,
+    last_note: Option<&'a Note>,
+    history_sequence: i32,
+    import_fingerprint: Option<String>,
+    imported_at: Option<DateTime<Utc>>,
+    version: i64,
+    revision: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Serialize)]
+struct VisitOut<'a> {
+    order_id: Uuid,
+    sequence: i32,
+    status: &'a str,
+    status_name: &'a str,
+    entered_at: DateTime<Utc>,
+    entered_on: NaiveDate,
+    due_on: Option<NaiveDate>,
+    due_at: Option<DateTime<Utc>>,
+    due_source: Option<&'static str>,
+    rework: bool,
+    resumed: bool,
+    skipped: bool,
+    entered_by: &'a str,
+    entered_for: &'a str,
+    left_at: Option<DateTime<Utc>>,
+    completed_on: Option<NaiveDate>,
+    completed: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct NoteOut<'a> {
+    order_id: Uuid,
+    #[serde(flatten)]
+    note: &'a Note,
+}
+
+#[derive(Debug, Serialize)]
+struct HistoryOut<'a> {
+    order_id: Uuid,
+    sequence: i32,
+    at: DateTime<Utc>,
+    kind: &'static str,
+    actor: &'a str,
+    acted_for: &'a str,
+    imported: bool,
+    detail: &'a HistoryDetail,
+}
+
+#[derive(Debug, Serialize)]
+struct AlertOut {
+    order_id: Uuid,
+    visit_sequence: i32,
+    due_at: DateTime<Utc>,
+    fired_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Serialize)]
+struct MessageOut<'a> {
+    id: Uuid,
+    dedup_key: &'a str,
+    kind: &'static str,
+    user_id: Option<&'a str>,
+    recipient_name: &'a str,
+    address: &'a str,
+    order_id: Uuid,
+    order_number: &'a str,
+    visit_sequence: i32,
+    due_at: Option<DateTime<Utc>>,
+    facts: &'a MessageFacts,
+    created_at: DateTime<Utc>,
+}
+
+/// Rows for every table, gathered from decisions.
+#[derive(Debug, Default)]
+pub struct Writes<'a> {
+    created: Vec<OrderOut<'a>>,
+    updated: Vec<OrderOut<'a>>,
+    closed: Vec<VisitOut<'a>>,
+    visits: Vec<VisitOut<'a>>,
+    notes: Vec<NoteOut<'a>>,
+    history: Vec<HistoryOut<'a>>,
+    alerts: Vec<AlertOut>,
+    messages: Vec<MessageOut<'a>>,
+    requests: Vec<RequestOut>,
+}
+
+impl<'a> Writes<'a> {
+    /// Adds what a decision changes. `now` is the instant of the decision.
+    pub fn add(&mut self, decision: &'a Decision, now: DateTime<Utc>) {
+        let order = &decision.order;
+        if decision.created {
+            self.created.push(order_out(order));
+        } else {
+            self.updated.push(order_out(order));
+            self.closed.extend(decision.effects.closed.iter().map(|visit| visit_out(order.id, visit)));
+        }
+        self.visits.extend(decision.visits.iter().map(|visit| visit_out(order.id, visit)));
+        self.notes.extend(decision.notes.iter().map(|note| NoteOut { order_id: order.id, note }));
+        self.history.extend(decision.history.iter().map(|entry| HistoryOut {
+            order_id: order.id,
+            sequence: entry.sequence,
+            at: entry.at,
+            kind: entry.kind.as_str(),
+            actor: &entry.actor,
+            acted_for: &entry.acted_for,
+            imported: entry.imported,
+            detail: &entry.detail,
+        }));
+        self.alerts.extend(decision.alert.iter().map(|(visit_sequence, due_at)| AlertOut {
+            order_id: order.id,
+            visit_sequence: *visit_sequence,
+            due_at: *due_at,
+            fired_at: now,
+        }));
+        self.messages.extend(decision.effects.messages.iter().map(|message| MessageOut {
+            id: message.id,
+            dedup_key: &message.dedup_key,
+            kind: message.topic.as_str(),
+            user_id: message.recipient.user.as_deref(),
+            recipient_name: &message.recipient.name,
+            address: &message.recipient.address,
+            order_id: message.order_id,
+            order_number: &message.order_number,
+            visit_sequence: message.visit_sequence,
+            due_at: message.due_at,
+            facts: &message.facts,
+            created_at: now,
+        }));
+    }
+
+    /// Adds a stored answer.
+    pub fn answer(&mut self, id: &str, fingerprint: &[u8], outcome: &[u8], now: DateTime<Utc>) {
+        self.requests.push(RequestOut {
+            id: id.to_owned(),
+            fingerprint: hex(fingerprint),
+            outcome: hex(outcome),
+            created_at: now,
+        });
+    }
+
+    /// Whether nothing would be written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.created.is_empty() && self.updated.is_empty() && self.requests.is_empty()
+    }
+}
+
+/// As PostgreSQL reads bytes from text.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(2 + bytes.len() * 2);
+    text.push_str("\\x");
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
+}
+
+fn order_out(order: &Order) -> OrderOut<'_> {
+    let visit = &order.visit;
+    let interrupted_due = order.interrupted.as_ref().and_then(|interrupted| interrupted.due);
+    OrderOut {
+        id: order.id,
+        read_version: order.version - 1,
+        number: &order.number,
+        order_type: &order.order_type,
+        title: &order.title,
+        customer_reference: &order.customer_reference,
+        vendor_reference: &order.vendor_reference,
+        sales_order_line: &order.sales_order_line,
+        product: &order.product,
+        quantity: (!order.quantity.is_empty()).then_some(order.quantity.as_str()),
+        ordered_on: order.ordered_on,
+        delivery_on: order.delivery_on,
+        priority: order.priority,
+        labels: &order.labels,
+        assigned_department: order.assigned_department.as_deref(),
+        assigned_user: order.assigned_user.as_deref(),
+        status: &visit.status,
+        visit_sequence: visit.sequence,
+        entered_at: visit.entered_at,
+        entered_on: visit.entered_on,
+        due_on: visit.due.map(|due| due.on),
+        due_at: visit.due.map(|due| due.at),
+        due_source: visit.due.map(|due| due.source.as_str()),
+        rework: visit.rework,
+        resumed: visit.resumed,
+        entered_by: &visit.entered_by,
+        entered_for: &visit.entered_for,
+        status_name: &visit.status_name,
+        next_alarm_at: order.next_alarm_at,
+        closed_at: order.closed_at,
+        completed: &order.completed,
+        interrupted_status: order.interrupted.as_ref().map(|interrupted| interrupted.status.as_str()),
+        interrupted_due_on: interrupted_due.map(|(on, _)| on),
+        interrupted_source: interrupted_due.map(|(_, source)| source.as_str()),
+        cycle_status: &order.cycle_status,
+        holds: &order.holds,
+        lost_days: order.lost_days,
+        last_note: order.last_note.as_ref(),
+        history_sequence: order.history_sequence,
+        import_fingerprint: order.import_fingerprint.as_deref().map(hex),
+        imported_at: order.imported_at,
+        version: order.version,
+        revision: order.revision,
+        created_at: order.created_at,
+        updated_at: order.updated_at,
+    }
+}
+
+fn visit_out(order_id: Uuid, visit: &Visit) -> VisitOut<'_> {
+    VisitOut {
+        order_id,
+        sequence: visit.sequence,
+        status: &visit.status,
+        status_name: &visit.status_name,
+        entered_at: visit.entered_at,
+        entered_on: visit.entered_on,
+        due_on: visit.due.map(|due| due.on),
+        due_at: visit.due.map(|due| due.at),
+        due_source: visit.due.map(|due| due.source.as_str()),
+        rework: visit.rework,
+        resumed: visit.resumed,
+        skipped: visit.skipped,
+        entered_by: &visit.entered_by,
+        entered_for: &visit.entered_for,
+        left_at: visit.left_at,
+        completed_on: visit.completed_on,
+        completed: visit.completed,
+    }
+}
+
+impl Store {
+    /// Writes a batch in a transaction of its own.
+    ///
+    /// # Errors
+    /// `FactsChanged` when an order or the catalogue is no longer as it was read; `Constraint` by name.
+    pub async fn write(&self, writes: &Writes<'_>, catalogue_version: i64) -> Result<(), StoreError> {
+        let mut connection = self.calls.acquire().await.map_err(|error| StoreError::new("write", error))?;
+        write(&mut connection, writes, catalogue_version).await
+    }
+}
+
+/// Writes a batch in the transaction of this connection, or in one of its own when there is none.
+///
+/// # Errors
+/// As `Store::write`.
+pub(crate) async fn write(
+    connection: &mut PgConnection,
+    writes: &Writes<'_>,
+    catalogue_version: i64,
+) -> Result<(), StoreError> {
+    let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+    sqlx::query!(
+        r#"WITH
+        wanted AS MATERIALIZED (
+            SELECT * FROM json_to_recordset($2::json) AS t (
+                id uuid, read_version bigint, assigned_department text, assigned_user text, status text,
+                visit_sequence integer, entered_at timestamptz, entered_on date, due_on date, due_at timestamptz,
+                due_source text, rework boolean, resumed boolean, entered_by text, entered_for text, status_name text,
+                next_alarm_at timestamptz, closed_at timestamptz, completed text[], interrupted_status text,
+                interrupted_due_on date, interrupted_source text, cycle_status text, holds jsonb, lost_days integer,
+                last_note jsonb, history_sequence integer, version bigint, revision bigint, updated_at timestamptz)),
+        locked AS MATERIALIZED (
+            SELECT o.id FROM orders o JOIN wanted w ON o.id = w.id
+            WHERE o.version = w.read_version
+            ORDER BY o.id
+            FOR UPDATE OF o),
+        updated AS (
+            UPDATE orders o SET
+                assigned_department = w.assigned_department, assigned_user = w.assigned_user, status = w.status,
+                visit_sequence = w.visit_sequence, entered_at = w.entered_at, entered_on = w.entered_on,
+                due_on = w.due_on, due_at = w.due_at, due_source = w.due_source, rework = w.rework,
+                resumed = w.resumed, entered_by = w.entered_by, entered_for = w.entered_for,
+                status_name = w.status_name, next_alarm_at = w.next_alarm_at, closed_at = w.closed_at,
+                completed = w.completed, interrupted_status = w.interrupted_status,
+                interrupted_due_on = w.interrupted_due_on, interrupted_source = w.interrupted_source,
+                cycle_status = w.cycle_status, holds = w.holds, lost_days = w.lost_days, last_note = w.last_note,
+                history_sequence = w.history_sequence, version = w.version, revision = w.revision,
+                updated_at = w.updated_at,
+                touched_at = CASE WHEN w.revision > o.revision THEN clock_timestamp() ELSE o.touched_at END
+            FROM wanted w JOIN locked l ON l.id = w.id
+            WHERE o.id = w.id
+            RETURNING o.id),
+        closed AS (
+            UPDATE visits v SET left_at = t.left_at, completed_on = t.completed_on, completed = t.completed
+            FROM json_to_recordset($3::json) AS t (
+                order_id uuid, sequence integer, left_at timestamptz, completed_on date, completed boolean)
+            WHERE v.order_id = t.order_id AND v.sequence = t.sequence AND v.left_at IS NULL
+            RETURNING v.order_id),
+        created AS (
+            INSERT INTO orders (
+                id, number, order_type, title, customer_reference, vendor_reference, sales_order_line, product, quantity,
+                ordered_on, delivery_on, priority, labels, assigned_department, assigned_user, status, visit_sequence,
+                entered_at, entered_on, due_on, due_at, due_source, rework, resumed, entered_by, entered_for, status_name,
+                next_alarm_at, closed_at, completed, interrupted_status, interrupted_due_on, interrupted_source,
+                cycle_status, holds, lost_days, last_note, history_sequence, import_fingerprint, imported_at, version,
+                revision, created_at, updated_at, touched_at)
+            SELECT
+                id, number, order_type, title, customer_reference, vendor_reference, sales_order_line, product, quantity,
+                ordered_on, delivery_on, priority, labels, assigned_department, assigned_user, status, visit_sequence,
+                entered_at, entered_on, due_on, due_at, due_source, rework, resumed, entered_by, entered_for, status_name,
+                next_alarm_at, closed_at, completed, interrupted_status, interrupted_due_on, interrupted_source,
+                cycle_status, holds, lost_days, last_note, history_sequence, import_fingerprint, imported_at, version,
+                revision, created_at, updated_at, clock_timestamp()
+            FROM json_to_recordset($1::json) AS t (
+                id uuid, number text, order_type text, title text, customer_reference text, vendor_reference text,
+                sales_order_line text, product text, quantity numeric, ordered_on date, delivery_on date,
+                priority integer, labels jsonb, assigned_department text, assigned_user text, status text,
+                visit_sequence integer, entered_at timestamptz, entered_on date, due_on date, due_at timestamptz,
+                due_source text, rework boolean, resumed boolean, entered_by text, entered_for text, status_name text,
+                next_alarm_at timestamptz, closed_at timestamptz, completed text[], interrupted_status text,
+                interrupted_due_on date, interrupted_source text, cycle_status text, holds jsonb, lost_days integer,
+                last_note jsonb, history_sequence integer, import_fingerprint bytea, imported_at timestamptz,
+                version bigint, revision bigint, created_at timestamptz, updated_at timestamptz)),
+        opened AS (
+            INSERT INTO visits (
+                order_id, sequence, status, status_name, entered_at, entered_on, due_on, due_at, due_source, rework,
+                resumed, skipped, entered_by, entered_for, left_at, completed_on, completed)
+            SELECT
+                order_id, sequence, status, status_name, entered_at, entered_on, due_on, due_at, due_source, rework,
+                resumed, skipped, entered_by, entered_for, left_at, completed_on, completed
+            FROM json_to_recordset($4::json) AS t (
+                order_id uuid, sequence integer, status text, status_name text, entered_at timestamptz, entered_on date,
+                due_on date, due_at timestamptz, due_source text, rework boolean, resumed boolean, skipped boolean,
+                entered_by text, entered_for text, left_at timestamptz, completed_on date, completed boolean)),
+        noted AS (
+            INSERT INTO notes (id, order_id, author, written_at, kind, text, answers)
+            SELECT id, order_id, author, at, kind, text, answers
+            FROM json_to_recordset($5::json) AS t (
+                id uuid, order_id uuid, author text, at timestamptz, kind text, text text, answers uuid)),
+        recorded AS (
+            INSERT INTO history (order_id, sequence, at, kind, actor, acted_for, imported, detail)
+            SELECT order_id, sequence, at, kind, actor, acted_for, imported, detail
+            FROM json_to_recordset($6::json) AS t (
+                order_id uuid, sequence integer, at timestamptz, kind text, actor text, acted_for text,
+                imported boolean, detail json)),
+        alerted AS (
+            INSERT INTO alerts (order_id, visit_sequence, rule, due_at, fired_at)
+            SELECT order_id, visit_sequence, 'OVERDUE', due_at, fired_at
+            FROM json_to_recordset($7::json) AS t (
+                order_id uuid, visit_sequence integer, due_at timestamptz, fired_at timestamptz)),
+        queued AS (
+            INSERT INTO outbox (
+                id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
+                facts, next_attempt_at, created_at)
+            SELECT
+                id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
+                facts, created_at, created_at
+            FROM json_to_recordset($8::json) AS t (
+                id uuid, dedup_key text, kind text, user_id text, recipient_name text, address text, order_id uuid,
+                order_number text, visit_sequence integer, due_at timestamptz, facts json, created_at timestamptz)),
+        answered AS (
+            INSERT INTO requests (id, fingerprint, outcome, created_at)
+            SELECT id, fingerprint, outcome, created_at
+            FROM json_to_recordset($9::json) AS t (id text, fingerprint bytea, outcome bytea, created_at timestamptz)),
+        fed AS (
+            INSERT INTO changes (order_id, version, at)
+            SELECT id, version, updated_at FROM json_to_recordset($1::json) AS t (id uuid, version bigint, updated_at timestamptz)
+            UNION ALL
+            SELECT id, version, updated_at FROM wanted)
+        SELECT
+            require_guard((SELECT count(*) FROM updated), $10)
+            AND require_guard((SELECT count(*) FROM closed), $11)
+            AND require_guard((SELECT version FROM catalogue_version), $12) AS "written!""#,
+        Json(&writes.created) as _,
+        Json(&writes.updated) as _,
+        Json(&writes.closed) as _,
+        Json(&writes.visits) as _,
+        Json(&writes.notes) as _,
+        Json(&writes.history) as _,
+        Json(&writes.alerts) as _,
+        Json(&writes.messages) as _,
+        Json(&writes.requests) as _,
+        count(writes.updated.len()),
+        count(writes.closed.len()),
+        catalogue_version
+    )
+    .fetch_one(connection)
+    .await
+    .map(|_| ())
+    .map_err(|error| StoreError::new("write", error))
+}
