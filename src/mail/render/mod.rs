@@ -54,28 +54,32 @@ pub fn render(facts: &MessageFacts, envelope: &Envelope) -> Result<Rendered, Ren
         Words::Letter(letter) => (fill("letter.txt", letter), fill("letter.html", letter)),
         Words::Digest(digest) => (fill("digest.txt", digest), fill("digest.html", digest)),
     };
+    let bytes = assemble(envelope, from, to, &subject, &plain, &html);
+    Ok(Rendered { subject, bytes })
+}
+
+fn assemble(envelope: &Envelope, from: Mailbox, to: Mailbox, subject: &str, plain: &str, html: &str) -> Vec<u8> {
     let mut builder = Message::builder()
         .from(from)
         .to(to)
-        .subject(&subject)
+        .subject(subject)
         .date(date(envelope.date))
         .message_id(Some(message_id(&envelope.message_id)));
     if !envelope.thread.trim().is_empty() {
         let thread = message_id(&envelope.thread);
         builder = builder.in_reply_to(thread.clone()).references(thread);
     }
-    let message = builder
+    let body = MultiPart::builder()
+        .kind(MultiPartKind::Alternative)
+        .boundary(format!("andon-{}", envelope.id.simple()))
+        .singlepart(part(ContentType::TEXT_PLAIN, plain))
+        .singlepart(part(ContentType::TEXT_HTML, html));
+    builder
         .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
         .raw_header(header("X-Andon-Message", envelope.id.to_string()))
-        .multipart(
-            MultiPart::builder()
-                .kind(MultiPartKind::Alternative)
-                .boundary(format!("andon-{}", envelope.id.simple()))
-                .singlepart(part(ContentType::TEXT_PLAIN, &plain))
-                .singlepart(part(ContentType::TEXT_HTML, &html)),
-        )
-        .expect("sender and recipient are set");
-    Ok(Rendered { subject, bytes: message.formatted() })
+        .multipart(body)
+        .expect("sender and recipient are set")
+        .formatted()
 }
 
 fn fill(template: &str, words: &impl Serialize) -> String {

@@ -26,7 +26,7 @@ pub(super) fn lines(text: &str, max: usize) -> String {
         ends.chars().filter(|c| !is_deceptive(*c)).map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
     let mut kept = Vec::new();
     // Empty lines in a row are squeezed into one: a note must not push the rest of the message out of sight.
-    for one in plain.trim().split('\n').map(str::trim_end) {
+    for one in plain.trim().lines().map(str::trim_end) {
         if !one.is_empty() || kept.last().is_some_and(|last: &&str| !last.is_empty()) {
             kept.push(one);
         }

@@ -120,9 +120,7 @@ fn overdue(order: &OrderFacts, link_pattern: Option<&str>) -> (String, Words) {
     if let Some(since) = since {
         subject.push_str(&since.format(" since %a %-d %b").to_string());
     }
-    if order.days_late > 0 {
-        subject.push_str(&format!(" ({})", working_days(order.days_late)));
-    }
+    subject.push_str(&in_brackets(order.days_late));
     let since = since.map_or_else(|| "Overdue".to_owned(), |since| format!("Overdue since {}", day(since)));
     // Right after midnight of a closed day nothing is lost yet, and the order is late all the same.
     let late = if order.days_late == 0 { "less than a working day".to_owned() } else { working_days(order.days_late) };
@@ -180,10 +178,7 @@ fn digest(orders: &[OrderFacts], more: u32, link_pattern: Option<&str>) -> (Stri
     let headline = if count == 1 { "1 order is overdue".to_owned() } else { format!("{count} orders are overdue") };
     let mut subject = format!("OVERDUE: {count} {}", if count == 1 { "order" } else { "orders" });
     if let Some(worst) = worst_first.first() {
-        subject.push_str(&format!(", worst {}", subject_name(worst)));
-        if worst.days_late > 0 {
-            subject.push_str(&format!(" ({})", working_days(worst.days_late)));
-        }
+        subject = format!("{subject}, worst {}{}", subject_name(worst), in_brackets(worst.days_late));
     }
     let mut whys = Vec::new();
     for order in &worst_first {
@@ -251,6 +246,11 @@ fn holder(order: &OrderFacts) -> String {
 
 fn working_days(days: u32) -> String {
     plural(days, "working day")
+}
+
+/// For the end of a subject; nothing as long as no working day is lost.
+fn in_brackets(days: u32) -> String {
+    if days == 0 { String::new() } else { format!(" ({})", working_days(days)) }
 }
 
 fn plural(count: u32, noun: &str) -> String {
