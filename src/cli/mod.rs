@@ -3,6 +3,7 @@
 mod answer;
 mod calendars;
 mod caller;
+mod catch_mail;
 mod dates;
 mod deliveries;
 mod failure;
@@ -19,6 +20,8 @@ mod words;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -87,6 +90,15 @@ enum Noun {
     Import(import::Import),
     /// Install a sample plant: calendar, people, one order type, a dozen orders; a second run changes nothing
     Seed(seed::Seed),
+    /// Catch mail on a loopback port into a folder, for trying out; it goes nowhere else
+    CatchMail {
+        /// Address to listen on
+        #[arg(long, default_value = "127.0.0.1:2525", value_name = "ADDRESS:PORT")]
+        listen: SocketAddr,
+        /// Folder for the messages, one .eml file each; it must exist
+        #[arg(long, value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -125,6 +137,10 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::Deliveries(verb) => deliveries::run(caller, verb).await,
         Noun::Import(import) => import::run(caller, import).await,
         Noun::Seed(seed) => seed::run(caller, &seed).await,
+        Noun::CatchMail { listen, folder } => catch_mail::catch_mail(listen, folder)
+            .await
+            .map(|()| Answer::bytes(Vec::new()))
+            .map_err(|error| Failure::file(&listen.to_string(), &error)),
         Noun::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut CommandLine::command(), "andon", &mut script);
