@@ -324,7 +324,11 @@ async fn sending(
         loop {
             match sender.run(&plant, &post, || shutdown.has_begun()).await {
                 Ok(report) if report.claimed > 0 && !shutdown.has_begun() && post.breaker.closed() => {}
-                Ok(_) => break,
+                Ok(_) => {
+                    // Nothing left: the mail server need not keep the connection.
+                    sender.close().await;
+                    break;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "sending was put off");
                     break;

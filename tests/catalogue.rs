@@ -75,6 +75,7 @@ async fn plant() -> (Channel, String) {
     (channel, url)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as requests want it")]
 fn mask(paths: &[&str]) -> Option<FieldMask> {
     Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
 }
@@ -493,10 +494,11 @@ async fn a_type_is_created_with_its_cycle_and_changed() {
     assert!(listed.order_types.is_empty());
 }
 
+type Spoil = fn(&mut Vec<v1::Status>);
+
 #[tokio::test]
 async fn a_cycle_without_one_initial_first_and_one_final_last_is_refused() {
     let (mut types, _, _) = machining().await;
-    type Spoil = fn(&mut Vec<v1::Status>);
     let spoilers: [Spoil; 5] = [
         |statuses| statuses[0].kind = v1::StatusKind::Standard.into(),
         |statuses| statuses[1].kind = v1::StatusKind::Final.into(),

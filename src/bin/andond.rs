@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
-    /// The configuration, TOML. Every key can also be set by ANDON_SECTION__KEY.
+    /// The configuration, TOML. Every key can also be set by `ANDON_SECTION__KEY`.
     #[arg(long, global = true, env = "ANDON_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -140,7 +140,7 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::CatchMail { listen, folder } => catch_mail::catch_mail(listen, folder)
             .await
             .map(|()| Answer::bytes(Vec::new()))
-            .map_err(|error| Failure::file(&listen.to_string(), &error)),
+            .map_err(|error| Failure::file(listen.to_string(), &error)),
         Noun::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut CommandLine::command(), "andon", &mut script);

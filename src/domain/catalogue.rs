@@ -147,7 +147,8 @@ impl OrderType {
     }
 
     /// The active statuses of the cycle, in order.
-    pub fn cycle(&self) -> impl DoubleEndedIterator<Item = &Status> {
+    #[must_use]
+    pub fn active_cycle(&self) -> impl DoubleEndedIterator<Item = &Status> {
         self.statuses.iter().filter(|status| status.in_cycle() && !status.inactive)
     }
 
@@ -168,7 +169,7 @@ impl OrderType {
     /// The status that new orders get.
     #[must_use]
     pub fn first_status(&self) -> Option<&Status> {
-        self.default_status.as_deref().and_then(|id| self.status(id)).or_else(|| self.cycle().next())
+        self.default_status.as_deref().and_then(|id| self.status(id)).or_else(|| self.active_cycle().next())
     }
 }
 

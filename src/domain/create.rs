@@ -174,7 +174,7 @@ fn first_status<'a>(order_type: &'a OrderType, named: Option<&str>) -> Result<&'
 /// An order that has not yet entered a status.
 #[must_use]
 pub fn blank(request: &NewOrder, id: Uuid, ordered_on: NaiveDate, now: DateTime<Utc>, order_type: &OrderType) -> Order {
-    let initial = order_type.cycle().next().map(|status| status.id.clone()).unwrap_or_default();
+    let initial = order_type.active_cycle().next().map(|status| status.id.clone()).unwrap_or_default();
     Order {
         id,
         number: request.number.clone(),

@@ -58,6 +58,7 @@ pub struct Due {
 
 /// One stay of an order in one status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing about the visit; they are independent")]
 pub struct Visit {
     /// From 1.
     pub sequence: i32,
@@ -487,7 +488,7 @@ fn computed_due(
         };
     }
     let Some(position) = order_type.cycle_position(&target.id) else { return Ok(None) };
-    let durations: Vec<Option<u32>> = order_type.cycle().map(|status| status.duration_days).collect();
+    let durations: Vec<Option<u32>> = order_type.active_cycle().map(|status| status.duration_days).collect();
     let planned = schedule::planned_due(calendar, order.ordered_on, &durations, position).map_err(beyond)?;
     match planned {
         Some(on) => Ok(Some((schedule::forward(calendar, on, order.lost_days).map_err(beyond)?, DueSource::Plan))),

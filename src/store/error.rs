@@ -37,11 +37,11 @@ pub struct StoreError {
 impl StoreError {
     /// Sorts an error of the driver.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
     pub fn new(operation: &'static str, error: sqlx::Error) -> Self {
         let fault = match &error {
             sqlx::Error::Database(database) => match (database.code().as_deref(), database.constraint()) {
-                (Some("AN001"), _) => StoreFault::FactsChanged,
-                (Some("40001" | "40P01"), _) => StoreFault::FactsChanged,
+                (Some("AN001" | "40001" | "40P01"), _) => StoreFault::FactsChanged,
                 // Shutdown and start, too many connections, cancelled by timeout, lock not to be had, read-only server.
                 (Some("57P01" | "57P02" | "57P03" | "53300" | "57014" | "55P03" | "25006" | "25P03"), _) => {
                     StoreFault::Unavailable

@@ -77,6 +77,7 @@ struct OrderOut<'a> {
 }
 
 #[derive(Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the columns of a row")]
 struct VisitOut<'a> {
     order_id: Uuid,
     sequence: i32,
@@ -316,6 +317,7 @@ impl Store {
 ///
 /// # Errors
 /// As `Store::write`.
+#[expect(clippy::too_many_lines, reason = "one statement; to cut it would be to make two")]
 pub(crate) async fn write(
     connection: &mut PgConnection,
     writes: &Writes<'_>,

@@ -81,8 +81,9 @@ pub fn fold_first_digest(decisions: &mut [Decision]) {
                     visit_sequence: message.visit_sequence,
                     due_at: None,
                 };
+                let place = digests.len();
                 digests.push((index, digest));
-                &mut digests.last_mut().expect("one was just pushed").1
+                &mut digests[place].1
             };
             if let MessageFacts::OverdueDigest { orders, more } = &mut digest.facts {
                 if orders.len() < DIGEST_LINES_MAX {

@@ -273,10 +273,12 @@ fn paint(days: &mut [bool], exception: &Exception, dated: bool) {
     let open = exception.hours.is_open();
     match exception.days {
         ExceptionDays::On { from, to } if dated => {
-            let from = from.signed_duration_since(FIRST).num_days().clamp(0, DAYS as i64);
-            let to = (to.signed_duration_since(FIRST).num_days() + 1).clamp(from, DAYS as i64);
-            let at = |day: i64| usize::try_from(day).unwrap_or(0);
-            days[at(from)..at(to)].fill(open);
+            // Days before the first count as the first, days after the last as the end.
+            let at =
+                |day: NaiveDate| usize::try_from(day.signed_duration_since(FIRST).num_days()).unwrap_or(0).min(DAYS);
+            let begin = at(from);
+            let end = if to < FIRST { begin } else { (at(to) + 1).min(DAYS) };
+            days[begin..end.max(begin)].fill(open);
         }
         ExceptionDays::Yearly { from, to } if !dated => {
             let span = |days: &mut [bool], year: i32, from: MonthDay, to: MonthDay| {

@@ -20,9 +20,9 @@ pub fn lost_days(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) 
     let mut looked_at = 0;
     for (from, to) in &merged {
         let first = local_date(calendar, *from);
-        let last = local_date(calendar, *to);
+        let end = local_date(calendar, *to);
         let mut current = day.map_or(first, |day| first.max(day + Days::new(1)));
-        while current <= last && looked_at < DAYS_MAX {
+        while current <= end && looked_at < DAYS_MAX {
             if is_lost(calendar, current, &merged) {
                 lost += 1;
             }
