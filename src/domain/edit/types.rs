@@ -198,10 +198,10 @@ pub(super) fn check_cycle(order_type: &OrderType) -> Result<(), Refusal> {
             return broken(format!("a cycle has exactly one active {word} status; this one would have {count}"));
         }
     }
-    if order_type.cycle().next().is_none_or(|status| status.kind != StatusKind::Initial) {
+    if order_type.active_cycle().next().is_none_or(|status| status.kind != StatusKind::Initial) {
         return broken("the initial status must stand before all others of the cycle".into());
     }
-    if order_type.cycle().next_back().is_none_or(|status| status.kind != StatusKind::Final) {
+    if order_type.active_cycle().next_back().is_none_or(|status| status.kind != StatusKind::Final) {
         return broken("the final status must stand after all others of the cycle".into());
     }
     match order_type.default_status.as_deref() {
