@@ -188,10 +188,6 @@ pub struct AlertsConfig {
 /// What a caller may ask for.
 #[derive(Clone, Debug)]
 pub struct LimitsConfig {
-    /// Orders in one bulk call.
-    pub bulk_max: u32,
-    /// Rows on one page.
-    pub page_max: u32,
     /// Calls at the same time.
     pub concurrent_calls: u32,
     /// The longest a call may take.

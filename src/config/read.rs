@@ -22,8 +22,6 @@ pub fn read(layers: &Layers) -> Config {
             tick: seconds(layers, "alerts.tick_s", 1, 60),
         },
         limits: LimitsConfig {
-            bulk_max: layers.number("limits.bulk_max", 1, 10_000),
-            page_max: layers.number("limits.page_max", 1, 5_000),
             concurrent_calls: layers.number("limits.concurrent_calls", 1, 10_000),
             request_timeout: milliseconds(layers, "limits.request_timeout_ms", 100, 600_000),
         },

@@ -47,7 +47,7 @@ fn a_database_url_is_all_that_is_needed() {
     assert_eq!(config.listen.address, SocketAddr::from(([127, 0, 0, 1], 7171)));
     assert_eq!(config.mail.message_id_domain, "localhost");
     assert_eq!(config.mail.claim_lease, Duration::from_secs(30));
-    assert_eq!(config.log.filter, ["info", "sqlx=warn"]);
+    assert_eq!(config.log.filter, ["info", "sqlx=warn", "tokio_cron_scheduler=warn"]);
     assert!(config.database.migrate_at_start);
     assert!(matches!(config.mail.transport, MailTransport::Smtp(smtp) if smtp.port == 25 && smtp.tls == MailTls::None));
 }
