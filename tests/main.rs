@@ -1,5 +1,8 @@
-//! The daemon seen from outside, through its public API: one binary, one file per verb.
+//! The daemon seen from outside: one binary, one file per verb.
 
+mod advance;
 mod catalogue;
+mod floors;
+mod orders;
 mod smtp_conversation;
 mod support;
