@@ -200,6 +200,39 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn exceptions_outside_the_years_that_count_or_backward_are_refused() {
+        let mut spec = weekdays(chrono_tz::UTC);
+        let on = |from, to| closed("x", ExceptionDays::On { from: date(from), to: date(to) });
+        spec.exceptions = vec![
+            on("2199-12-31", "2199-12-31"),
+            on("2199-12-31", "2200-01-01"),
+            on("1969-12-31", "1970-01-01"),
+            on("2026-01-02", "2026-01-01"),
+        ];
+        let fields = |spec: &CalendarSpec| {
+            let mut v = Violations::new();
+            spec.check(&mut v);
+            v.into_found().into_iter().map(|v| v.field).collect::<Vec<_>>()
+        };
+        assert_eq!(fields(&spec), ["exceptions[1].to_date", "exceptions[2].from_date", "exceptions[3].to_date"]);
+        spec.exceptions = vec![on("2026-01-01", "2026-01-01"); EXCEPTIONS_MAX];
+        assert!(fields(&spec).is_empty());
+        spec.exceptions.push(on("2026-01-01", "2026-01-01"));
+        assert_eq!(fields(&spec), ["exceptions"]);
+    }
+
+    #[test]
+    fn a_calendar_outlives_its_way_through_json() {
+        let mut spec = weekdays(chrono_tz::Europe::Vienna);
+        spec.week[0] = DayHours::Open(vec![Interval { from_minute: 0, to_minute: 1440 }]);
+        spec.exceptions = vec![closed("works holiday", yearly((12, 24), (1, 6)))];
+        let json = serde_json::to_string(&spec).expect("plain data");
+        assert!(json.contains(r#""zone":"Europe/Vienna""#));
+        assert_eq!(serde_json::from_str::<CalendarSpec>(&json).expect("as written"), spec);
+        assert!(serde_json::from_str::<CalendarSpec>(&json.replace("Vienna", "Wien")).is_err());
+    }
+
+    #[test]
     fn all_wrong_fields_are_named_at_once() {
         let mut spec = weekdays(chrono_tz::UTC);
         spec.id = "Plant".into();

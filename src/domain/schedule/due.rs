@@ -67,7 +67,7 @@ fn within_horizon(first: NaiveDate, last: NaiveDate) -> bool {
 /// `BeyondHorizon`.
 ///
 /// # Source
-/// Schedule method FROM_ORDER_DATE. Counting n and then m open days is counting n + m.
+/// Schedule method `FROM_ORDER_DATE`. Counting n and then m open days is counting n + m.
 pub fn planned_due(
     calendar: &Calendar,
     ordered_on: NaiveDate,

@@ -54,6 +54,15 @@ mod tests {
     };
 
     #[test]
+    fn a_long_explanation_ends_after_3700_days() {
+        let calendar = Calendar::compile(&weekdays(chrono_tz::UTC));
+        let trace = |days| explain_forward(&calendar, date("2026-01-05"), days).expect("within the horizon");
+        // 3 700 days are 528 weeks and 4 days: Monday to Thursday.
+        assert_eq!((trace(2_643).len(), trace(2_643).last().map(|day| day.count)), (3_700, Some(2_643)));
+        assert_eq!((trace(2_644).len(), trace(2_644).last().map(|day| day.count)), (3_700, Some(2_643)));
+    }
+
+    #[test]
     fn each_day_is_counted_or_has_a_reason() {
         let mut spec = weekdays(chrono_tz::Europe::Vienna);
         let day = date("2026-05-01");

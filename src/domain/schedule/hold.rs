@@ -20,20 +20,20 @@ use super::{
 #[must_use]
 pub fn lost_days(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> u32 {
     let merged = merge(holds);
-    let mut lost = 0;
+    let mut count = 0;
     let mut measured: Option<NaiveDate> = None;
     for (from, to) in &merged {
         let (first, last) = (local_date(calendar, *from), local_date(calendar, *to));
-        lost += open_days_between(calendar, measured.map_or(first, |measured| measured.max(first)), last);
+        count += open_days_between(calendar, measured.map_or(first, |measured| measured.max(first)), last);
         for day in [first, last] {
             // Two holds may meet on a day, and where the clocks go back over midnight a hold may end on an earlier day.
             if measured.is_none_or(|measured| measured < day) {
-                lost += u32::from(is_lost(calendar, day, &merged));
+                count += u32::from(is_lost(calendar, day, &merged));
                 measured = Some(day);
             }
         }
     }
-    lost
+    count
 }
 
 /// Open days after `first` and before `last`.
@@ -115,6 +115,39 @@ mod tests {
         ] {
             assert_eq!(lost_days(&plant, &[(at(from), at(to))]), lost, "{from} {to}");
         }
+    }
+
+    #[test]
+    fn a_long_hold_loses_every_open_day_between_its_ends() {
+        let plant = plant();
+        // Thursday 2026-01-01 12:00 local (4 of 8 hours) to Friday 2036-01-04 07:00 local, before work.
+        let (from, to) = (at("2026-01-01T11:00:00Z"), at("2036-01-04T06:00:00Z"));
+        assert_eq!(lost_days(&plant, &[(from, to)]), 2_611);
+        // Cut in two in the middle of a night: the same days.
+        let night = at("2031-06-10T22:30:00Z");
+        assert_eq!(lost_days(&plant, &[(from, night), (night, to)]), 2_611);
+        assert_eq!(lost_days(&plant, &[(from, night), (night + TimeDelta::seconds(1), to)]), 2_611);
+    }
+
+    #[test]
+    fn the_hour_that_clocks_skip_or_repeat_counts_as_it_passed() {
+        let mut spec = weekdays(chrono_tz::Europe::Vienna);
+        // Sundays 00:00 to 06:00: 5 hours on 2026-03-29, 7 hours on 2026-10-25.
+        spec.week[6] = DayHours::Open(vec![Interval { from_minute: 0, to_minute: 360 }]);
+        let plant = Calendar::compile(&spec);
+        for (from, to, lost) in [
+            ("2026-03-28T23:00:00Z", "2026-03-29T01:30:00Z", 1),
+            ("2026-03-28T23:00:00Z", "2026-03-29T01:29:59Z", 0),
+            ("2026-10-24T22:00:00Z", "2026-10-25T01:30:00Z", 1),
+            ("2026-10-24T22:00:00Z", "2026-10-25T01:29:59Z", 0),
+        ] {
+            assert_eq!(lost_days(&plant, &[(at(from), at(to))]), lost, "{from} {to}");
+        }
+        // Only hours that do not exist: lost when held all day, not when held in part.
+        spec.week[6] = DayHours::Open(vec![Interval { from_minute: 120, to_minute: 180 }]);
+        let plant = Calendar::compile(&spec);
+        assert_eq!(lost_days(&plant, &[(at("2026-03-28T23:00:00Z"), at("2026-03-29T22:00:00Z"))]), 1);
+        assert_eq!(lost_days(&plant, &[(at("2026-03-28T23:00:00Z"), at("2026-03-29T21:00:00Z"))]), 0);
     }
 
     #[test]

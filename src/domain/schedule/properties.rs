@@ -114,7 +114,9 @@ fn local(zone: Tz, instant: DateTime<Utc>) -> chrono::NaiveDateTime {
 fn first_instant_looked_for(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
     let begin = day.and_time(NaiveTime::MIN).and_utc() - TimeDelta::hours(26);
     let look = |from: DateTime<Utc>, every: i64| {
-        (0..).map(|step| from + TimeDelta::seconds(step * every)).find(|at| local(zone, *at).date() >= day)
+        (0..=300 * 900 / every)
+            .map(|step| from + TimeDelta::seconds(step * every))
+            .find(|at| local(zone, *at).date() >= day)
     };
     let found = look(begin, 900).expect("each day comes");
     look(found - TimeDelta::seconds(899), 1).expect("found before")
@@ -147,7 +149,7 @@ fn lost_looked_for(
 }
 
 proptest! {
-    #![proptest_config(cases(3_000))]
+    #![proptest_config(cases(2_000))]
 
     #[test]
     fn counting_equals_stepping_from_day_to_day(
@@ -166,6 +168,10 @@ proptest! {
             prop_assert_eq!(backward(&calendar, end, days), Ok(start));
         }
     }
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
 
     #[test]
     fn a_day_is_what_the_winning_exception_says(spec in spec(any_zone()), start in -200_i64..84_200) {
@@ -176,6 +182,10 @@ proptest! {
             prop_assert_eq!((hours, exception.map_or("", |exception| &exception.name)), looked_up(&spec, day));
         }
     }
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
 
     #[test]
     fn an_explanation_ends_with_the_result_and_names_each_closed_day(
@@ -200,6 +210,10 @@ proptest! {
         }
         prop_assert!(length > EXPLAINED_DAYS_MAX || trace.last().map(|last| (last.day, last.count)) == Some((end, days)));
     }
+}
+
+proptest! {
+    #![proptest_config(cases(1_500))]
 
     #[test]
     fn the_due_time_is_the_first_instant_of_the_day_after(zone in any_zone(), offset in 0_i64..84_000) {
@@ -209,6 +223,10 @@ proptest! {
         prop_assert!(local_date(&calendar, at) > day(offset));
         prop_assert!(local_date(&calendar, at - TimeDelta::microseconds(1)) <= day(offset));
     }
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
 
     #[test]
     fn lost_days_equal_adding_up_minutes(
