@@ -162,9 +162,9 @@ CREATE TABLE changes (
 );
 
 -- Raises when a guarded write did not find all the rows as they were read: the whole statement is undone, the caller decides again.
-CREATE FUNCTION require_guard(found bigint, expected bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION require_guard(counted bigint, wanted bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    IF found IS DISTINCT FROM expected THEN
+    IF counted IS DISTINCT FROM wanted THEN
         RAISE EXCEPTION USING ERRCODE = 'AN001', MESSAGE = 'the facts changed';
     END IF;
     RETURN true;

@@ -1,1 +1,8 @@
-fn main() {}
+//! The command `andon`.
+
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    andon::cli::run().await
+}

@@ -1,6 +1,6 @@
 //! Import: an order enters with its past, checked like everything else.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,6 +15,8 @@ use super::{
 
 /// Visits of one imported order.
 pub const VISITS_MAX: usize = 1_000;
+/// From an import to the first digest, at least.
+pub const DIGEST_PAUSE: TimeDelta = TimeDelta::seconds(15);
 /// Notes of one imported order.
 pub const NOTES_MAX: usize = 10_000;
 
@@ -173,9 +175,20 @@ pub fn import(request: &ImportedOrder, known: Known, cx: &mut Context<'_>) -> Re
             notes.push(note);
         }
     }
+    if let Some(at) = order.next_alarm_at {
+        order.next_alarm_at = Some(at.max(first_digest_at(cx.now)));
+    }
     visits.push(order.visit.clone());
     let effects = Effects { opened: Some(order.visit.clone()), ..Effects::default() };
     Ok(Some(Decision { order, created: true, effects, visits, notes, history, alert: None }))
+}
+
+/// When an order that is overdue on import is told: on a full minute, at least `DIGEST_PAUSE` after the import, so that the
+/// orders of one stream are told together.
+fn first_digest_at(now: DateTime<Utc>) -> DateTime<Utc> {
+    let earliest = now + DIGEST_PAUSE;
+    let past_minute = earliest.timestamp().rem_euclid(60);
+    earliest.trunc_subsecs(0) + TimeDelta::seconds((60 - past_minute) % 60)
 }
 
 fn check_future(request: &ImportedOrder, cx: &Context<'_>) -> Result<(), Refusal> {

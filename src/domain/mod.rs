@@ -4,6 +4,7 @@ pub mod advance;
 pub mod alerts;
 pub mod catalogue;
 pub mod create;
+pub mod edit;
 pub mod ids;
 pub mod import;
 pub mod note;

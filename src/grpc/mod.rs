@@ -1,9 +1,15 @@
 //! The doors: parse a call, do one op, render its answer.
 
+pub mod calendars;
+pub mod deliveries;
+mod edits;
 pub mod errors;
+pub mod order_types;
 pub mod orders;
 pub mod orders_parse;
 pub mod orders_render;
 pub mod page_token;
 pub mod parse;
+pub mod people;
 pub mod proto;
+pub mod server;

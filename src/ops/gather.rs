@@ -4,15 +4,13 @@
 //! and carries it out in a task of its own, so that a caller who goes away never leaves a half-done unit. A lone call finds a
 //! free lane and waits for nothing. When the gatherer is closed, what is queued is still carried out.
 
-use std::{fmt, sync::Arc};
-
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio_util::task::TaskTracker;
+use std::{fmt, pin::Pin, sync::Arc};
 
 use super::{
     Failure, Plant,
     write::{self, Answer, Unit},
 };
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// Calls that may wait at once; one more is refused.
 pub const QUEUE_MAX: usize = 4_096;
@@ -27,6 +25,9 @@ impl fmt::Debug for Queued {
         f.debug_struct("Queued").field("changes", &self.unit.changes.len()).finish_non_exhaustive()
     }
 }
+
+/// A lane at work.
+pub type Lane = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where calls that change orders hand in their unit.
 #[derive(Debug, Clone)]
@@ -44,13 +45,13 @@ pub enum NotTaken {
 }
 
 impl Gatherer {
-    /// Starts the lanes; they end when every `Gatherer` is dropped and the queue is empty.
+    /// Starts the lanes, with `spawn`; they end when every `Gatherer` is dropped and the queue is empty.
     #[must_use]
-    pub fn start(plant: &Arc<Plant>, tasks: &TaskTracker) -> Self {
+    pub fn start(plant: &Arc<Plant>, mut spawn: impl FnMut(Lane)) -> Self {
         let (queue, taken) = mpsc::channel(QUEUE_MAX);
         let taken = Arc::new(Mutex::new(taken));
         for _ in 0..plant.settings.gather_lanes.max(1) {
-            tasks.spawn(lane(Arc::clone(plant), Arc::clone(&taken)));
+            spawn(Box::pin(lane(Arc::clone(plant), Arc::clone(&taken))));
         }
         Self { queue }
     }

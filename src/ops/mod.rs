@@ -10,7 +10,11 @@ use crate::{
     store::{Store, StoreError},
 };
 
+pub mod catalogue;
 pub mod clock;
+pub mod deliveries;
+pub mod dispatch;
+pub mod explain;
 pub mod gather;
 pub mod orders;
 mod snapshot;

@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Failure, Plant, RequestKey};
+use super::{Failure, Plant, RequestKey, kill_point};
 use crate::{
     domain::{
         advance::{self, Advance},
@@ -454,5 +454,11 @@ async fn apply(
             writes.answer(&key.id, &key.fingerprint, &outcome, now);
         }
     }
-    if writes.is_empty() { Ok(()) } else { plant.store.write(&writes, catalogue_version).await }
+    if writes.is_empty() {
+        return Ok(());
+    }
+    kill_point("write-before");
+    plant.store.write(&writes, catalogue_version).await?;
+    kill_point("write-after");
+    Ok(())
 }

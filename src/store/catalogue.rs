@@ -1,14 +1,172 @@
-//! The catalogue: read whole, edited row by row under its version.
+//! The catalogue, read whole at one version.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use sqlx::{PgExecutor, types::Json};
 
 use super::{Store, StoreError};
-use crate::domain::catalogue::Catalogue;
+use crate::domain::{
+    catalogue::{CalendarEntry, Catalogue, Department, OrderType, Status, StatusClock, StatusKind, User},
+    schedule::{Calendar, CalendarSpec},
+};
+
+#[derive(Debug, Deserialize)]
+struct CalendarRow {
+    id: String,
+    spec: serde_json::Value,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TypeRow {
+    id: String,
+    name: String,
+    description: String,
+    calendar: String,
+    default_status: Option<String>,
+    inactive: bool,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StatusRow {
+    order_type: String,
+    id: String,
+    name: String,
+    definition: String,
+    colour: String,
+    stage: String,
+    default_department: Option<String>,
+    default_user: Option<String>,
+    duration_days: Option<u32>,
+    kind: String,
+    clock: String,
+    inactive: bool,
+}
 
 impl Store {
+    /// The version of the catalogue now.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn catalogue_version(&self) -> Result<i64, StoreError> {
+        sqlx::query_scalar!("SELECT version FROM catalogue_version")
+            .fetch_one(&self.calls)
+            .await
+            .map_err(|error| StoreError::new("read the version of the catalogue", error))
+    }
+
     /// Reads the whole catalogue at one version.
     ///
     /// # Errors
     /// When the database fails, or a row holds what is never written.
     pub async fn load_catalogue(&self) -> Result<Catalogue, StoreError> {
-        Ok(Catalogue::default())
+        read(&self.calls).await
     }
+}
+
+/// One statement, so that all tables are seen at one snapshot without a transaction that a dropped call could leave open.
+pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, StoreError> {
+    let row = sqlx::query!(
+        r#"SELECT version,
+            (SELECT COALESCE(json_agg(c), '[]') FROM (
+                SELECT id, spec, version, created_at, updated_at FROM calendars ORDER BY id LIMIT 1000
+            ) AS c) AS "calendars!: Json<Vec<CalendarRow>>",
+            (SELECT COALESCE(json_agg(u), '[]') FROM (
+                SELECT id, display_name, email, roles, inactive, version, created_at, updated_at
+                FROM users ORDER BY id LIMIT 10000
+            ) AS u) AS "users!: Json<Vec<User>>",
+            (SELECT COALESCE(json_agg(d), '[]') FROM (
+                SELECT id, name, inactive, version, created_at, updated_at,
+                    ARRAY(SELECT manager FROM department_managers WHERE department = id ORDER BY position, manager) AS managers
+                FROM departments ORDER BY id LIMIT 10000
+            ) AS d) AS "departments!: Json<Vec<Department>>",
+            (SELECT COALESCE(json_agg(t), '[]') FROM (
+                SELECT id, name, description, calendar, default_status, inactive, version, created_at, updated_at
+                FROM order_types ORDER BY id LIMIT 1000
+            ) AS t) AS "types!: Json<Vec<TypeRow>>",
+            (SELECT COALESCE(json_agg(s), '[]') FROM (
+                SELECT order_type, id, name, definition, colour, stage, default_department, default_user,
+                    duration_days, kind, clock, inactive
+                FROM statuses ORDER BY order_type, position LIMIT 200000
+            ) AS s) AS "statuses!: Json<Vec<StatusRow>>"
+        FROM catalogue_version"#
+    )
+    .fetch_one(executor)
+    .await
+    .map_err(|error| StoreError::new("read the catalogue", error))?;
+
+    let mut types: BTreeMap<String, OrderType> =
+        row.types.0.into_iter().map(|row| (row.id.clone(), order_type(row))).collect();
+    for row in row.statuses.0 {
+        let owner = row.order_type.clone();
+        let status = status(row)?;
+        match types.get_mut(&owner) {
+            Some(order_type) => order_type.statuses.push(status),
+            None => return Err(StoreError::impossible("statuses", "order_type", format!("{owner}/{}", status.id))),
+        }
+    }
+    Ok(Catalogue {
+        version: row.version,
+        types: types.into_iter().map(|(id, order_type)| (id, Arc::new(order_type))).collect(),
+        calendars: row.calendars.0.into_iter().map(calendar).collect::<Result<_, _>>()?,
+        users: row.users.0.into_iter().map(|user| (user.id.clone(), Arc::new(user))).collect(),
+        departments: row
+            .departments
+            .0
+            .into_iter()
+            .map(|department| (department.id.clone(), Arc::new(department)))
+            .collect(),
+    })
+}
+
+fn calendar(row: CalendarRow) -> Result<(String, Arc<CalendarEntry>), StoreError> {
+    let spec: CalendarSpec = serde_json::from_value(row.spec)
+        .ok()
+        .filter(|spec: &CalendarSpec| spec.id == row.id)
+        .ok_or_else(|| StoreError::impossible("calendars", "spec", &row.id))?;
+    let calendar = Calendar::compile(&spec);
+    let entry =
+        CalendarEntry { spec, calendar, version: row.version, created_at: row.created_at, updated_at: row.updated_at };
+    Ok((row.id, Arc::new(entry)))
+}
+
+fn order_type(row: TypeRow) -> OrderType {
+    OrderType {
+        id: row.id,
+        name: row.name,
+        description: row.description,
+        calendar: row.calendar,
+        default_status: row.default_status,
+        inactive: row.inactive,
+        statuses: Vec::new(),
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    }
+}
+
+fn status(row: StatusRow) -> Result<Status, StoreError> {
+    let impossible = |column| StoreError::impossible("statuses", column, format!("{}/{}", row.order_type, row.id));
+    let kind = StatusKind::parse(&row.kind).ok_or_else(|| impossible("kind"))?;
+    let clock = StatusClock::parse(&row.clock).ok_or_else(|| impossible("clock"))?;
+    Ok(Status {
+        id: row.id,
+        name: row.name,
+        definition: row.definition,
+        colour: row.colour,
+        stage: row.stage,
+        default_department: row.default_department,
+        default_user: row.default_user,
+        duration_days: row.duration_days,
+        kind,
+        clock,
+        inactive: row.inactive,
+    })
 }

@@ -84,7 +84,6 @@ macro_rules! order_rows {
         )
     };
 }
-use order_rows;
 
 /// How an order is named.
 #[derive(Debug, Clone, PartialEq, Eq)]

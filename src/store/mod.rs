@@ -8,14 +8,21 @@ use sqlx::{
 };
 
 pub mod catalogue;
+pub mod catalogue_edit;
+pub mod deliveries;
 mod error;
 pub mod facts;
 pub mod orders;
 
+pub mod outbox;
 pub mod requests;
 pub mod write;
 
 pub use error::{StoreError, StoreFault};
+
+/// The migrations, as compiled in. A schema that is newer than this program is no fault: one version back keeps working.
+static MIGRATIONS: sqlx::migrate::Migrator =
+    sqlx::migrate::Migrator { ignore_missing: true, ..sqlx::migrate!("./migrations") };
 
 /// How connections are made. Every limit stands on every connection.
 #[derive(Clone)]
@@ -89,11 +96,29 @@ impl Store {
             .await
             .map_err(|error| StoreError::new("migrate", error))?;
         let mut connection = connection.detach();
-        sqlx::migrate!("./migrations")
-            .run(&mut connection)
+        MIGRATIONS
+            .run_direct(None, &mut connection, false)
             .await
             .map_err(|error| StoreError::new("migrate", sqlx::Error::from(error)))?;
         connection.close().await.map_err(|error| StoreError::new("migrate", error))
+    }
+
+    /// The version of the schema, and the one that this program needs. 0 when there is no schema.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn schema_version(&self) -> Result<(i64, i64), StoreError> {
+        let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        // The migrator's own table: not in the migrations, so not known when this is compiled.
+        let current =
+            sqlx::query_scalar::<_, i64>("SELECT COALESCE(max(version), 0) FROM _sqlx_migrations WHERE success")
+                .fetch_one(&self.calls)
+                .await;
+        match current {
+            Ok(current) => Ok((current, wanted)),
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => Ok((0, wanted)),
+            Err(error) => Err(StoreError::new("read the schema version", error)),
+        }
     }
 
     /// The key that authenticates page tokens, the same for all daemons on this database. 32 bytes; secret.

@@ -1,0 +1,144 @@
+//! `andon orders history`: everything that happened to an order.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{PAGES_MAX, Which};
+use crate::{
+    cli::{
+        answer::Answer,
+        caller::Caller,
+        dates,
+        failure::Failure,
+        json,
+        sheet::{Sheet, Tone},
+        words,
+    },
+    grpc::proto::v1::{HistoryEntry, HistoryKind, ListHistoryRequest, OrderRef},
+};
+
+/// Which order.
+#[derive(Args)]
+pub struct History {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Shows the history of one order.
+///
+/// # Errors
+/// `NOT_FOUND`.
+pub async fn run(caller: &Caller, history: &History) -> Result<Answer, Failure> {
+    let entries = entries(caller, &history.which.to_ref()).await?;
+    if caller.json {
+        return Ok(Answer::json(&json!({ "entries": json::list("HistoryEntry", &entries) })));
+    }
+    if entries.is_empty() {
+        return Ok(Answer::text("Nothing happened to this order yet."));
+    }
+    let mut sheet = Sheet::new(&["#", "TIME", "WHAT", "BY"], caller.colour);
+    sheet.keep_whole(1);
+    for (place, entry) in entries.iter().enumerate() {
+        let before = place.checked_sub(1).and_then(|place| entries.get(place));
+        let tone = if entry.kind() == HistoryKind::Overdue { Tone::Alarm } else { Tone::Plain };
+        sheet.toned_row([
+            (entry.sequence.to_string(), Tone::Faint),
+            (dates::show_instant(entry.time.as_ref()), Tone::Plain),
+            (what(entry, before), tone),
+            (by(entry), Tone::Faint),
+        ]);
+    }
+    Ok(Answer::text(sheet.fitted()))
+}
+
+/// The whole history of an order, oldest first.
+///
+/// # Errors
+/// `NOT_FOUND`.
+pub async fn entries(caller: &Caller, order: &OrderRef) -> Result<Vec<HistoryEntry>, Failure> {
+    let mut client = caller.orders().await?;
+    let mut request = ListHistoryRequest { order: Some(order.clone()), page_size: 500, page_token: String::new() };
+    let mut entries = Vec::new();
+    for _ in 0..PAGES_MAX {
+        let page = client.list_history(request.clone()).await?.into_inner();
+        entries.extend(page.entries);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    Ok(entries)
+}
+
+/// What happened, with the reason, a note that went with it, a new holder, and who was written to.
+fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
+    let opened = entry.opened_visit.as_ref().map(words::opened).unwrap_or_default();
+    let note = entry.note.as_ref().map(|note| format!("{}: {}", note.author, note.text));
+    let mut lines = match entry.kind() {
+        HistoryKind::Created => vec![format!("created in {opened}")],
+        HistoryKind::Advanced => {
+            let closed = entry.closed_visit.as_ref().map_or_else(String::new, |visit| words::closed(visit) + " -> ");
+            vec![closed + &opened]
+        }
+        HistoryKind::Overdue => vec![format!("overdue: {opened}")],
+        HistoryKind::Noted | HistoryKind::Unspecified => Vec::new(),
+    };
+    if !entry.reason.is_empty() {
+        lines.push(format!("reason: {}", entry.reason));
+    }
+    lines.extend(note);
+    let holder = (entry.assigned_user.as_str(), entry.assigned_department.as_str());
+    let last_holder = before.map_or(("", ""), |it| (&it.assigned_user, &it.assigned_department));
+    if holder != last_holder {
+        lines.push(format!("now with {}", words::holder(holder.0, holder.1)));
+    }
+    for message in &entry.messages {
+        lines.push(format!("message to {} ({})", words::recipient(message), words::word(&message.kind, "")));
+    }
+    lines.join("\n")
+}
+
+fn by(entry: &HistoryEntry) -> String {
+    let mut text = entry.actor.clone();
+    if !entry.on_behalf_of.is_empty() {
+        text = format!("{text} for {}", entry.on_behalf_of);
+    }
+    if entry.imported { text + " (import)" } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grpc::proto::v1::{Note, Visit};
+
+    #[test]
+    fn a_move_tells_from_where_to_where_and_why() {
+        let visit = |name: &str| Some(Visit { status_name: name.into(), completed: true, ..Visit::default() });
+        let entry = HistoryEntry {
+            kind: HistoryKind::Advanced.into(),
+            closed_visit: visit("Milling"),
+            opened_visit: visit("Packing"),
+            reason: "customer waits".into(),
+            assigned_user: "anna".into(),
+            ..HistoryEntry::default()
+        };
+        assert_eq!(
+            what(&entry, None),
+            "Milling (completed) -> Packing, no due date\nreason: customer waits\nnow with anna"
+        );
+        assert!(!what(&entry, Some(&entry)).contains("now with"));
+    }
+
+    #[test]
+    fn a_note_stands_with_its_author() {
+        let note = Note { author: "ID4932".into(), text: "9 pieces".into(), ..Note::default() };
+        let entry = HistoryEntry {
+            kind: HistoryKind::Noted.into(),
+            note: Some(note),
+            actor: "erp".into(),
+            imported: true,
+            ..HistoryEntry::default()
+        };
+        assert_eq!((what(&entry, None).as_str(), by(&entry).as_str()), ("ID4932: 9 pieces", "erp (import)"));
+    }
+}

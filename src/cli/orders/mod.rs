@@ -1,0 +1,101 @@
+//! `andon orders`: one file per verb.
+
+mod advance;
+mod board;
+mod create;
+mod history;
+mod list;
+mod note;
+mod show;
+
+use clap::{Args, Subcommand};
+
+pub use self::history::entries as history_of;
+use super::{answer::Answer, caller::Caller, failure::Failure};
+use crate::grpc::proto::v1::{Notify, OrderRef, order_ref};
+
+/// Pages read at most for one answer.
+const PAGES_MAX: usize = 2_000;
+
+/// What can be done with orders.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// List orders
+    List(list::List),
+    /// Show one order: its visits and last notes
+    Show(show::Show),
+    /// Create an order
+    Create(Box<create::Create>),
+    /// Move orders to their next status, or to the one given
+    Advance(Box<advance::Advance>),
+    /// Add a note to an order
+    Note(note::AddNote),
+    /// Everything that happened to an order, oldest first
+    History(history::History),
+    /// Open orders by status
+    Board(board::Board),
+}
+
+/// Carries out one verb.
+///
+/// # Errors
+/// As `andon --help` lists them.
+pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
+    match verb {
+        Verb::List(list) => list::run(caller, list).await,
+        Verb::Show(show) => show::run(caller, &show).await,
+        Verb::Create(create) => create::run(caller, *create).await,
+        Verb::Advance(advance) => advance::run(caller, *advance).await,
+        Verb::Note(note) => note::run(caller, note).await,
+        Verb::History(history) => history::run(caller, &history).await,
+        Verb::Board(board) => board::run(caller, board).await,
+    }
+}
+
+/// Names one order.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// Number of the order
+    number: Option<String>,
+    /// Id of the order, instead of its number
+    #[arg(long)]
+    id: Option<String>,
+}
+
+impl Which {
+    fn to_ref(&self) -> OrderRef {
+        match (&self.id, &self.number) {
+            (Some(id), _) => OrderRef { r#ref: Some(order_ref::Ref::Id(id.clone())) },
+            (None, number) => by_number(number.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+/// Whom to tell.
+#[derive(Args)]
+struct Tell {
+    /// Tell this user; may be repeated
+    #[arg(long = "notify-user", value_name = "USER")]
+    users: Vec<String>,
+    /// Tell the managers of this department; may be repeated
+    #[arg(long = "notify-department", value_name = "DEPARTMENT")]
+    departments: Vec<String>,
+}
+
+impl Tell {
+    fn into_notify(self) -> Option<Notify> {
+        let somebody = !self.users.is_empty() || !self.departments.is_empty();
+        somebody.then_some(Notify { users: self.users, departments: self.departments })
+    }
+}
+
+/// A reference by number.
+pub fn by_number(number: &str) -> OrderRef {
+    OrderRef { r#ref: Some(order_ref::Ref::Number(number.to_owned())) }
+}
+
+/// What stands before the effects of a preview.
+fn preview_mark(preview: bool) -> &'static str {
+    if preview { "preview, nothing changed: " } else { "" }
+}

@@ -1,0 +1,96 @@
+//! Tables for people: no borders, as wide as the terminal.
+
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
+
+use super::words::clean;
+
+/// A table under construction.
+pub struct Sheet {
+    table: Table,
+    colour: bool,
+}
+
+/// How a cell stands out; without colour it does not.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Tone {
+    /// As the rest.
+    Plain,
+    /// Needs attention.
+    Alarm,
+    /// Of less interest.
+    Faint,
+}
+
+impl Sheet {
+    /// Columns with their headings.
+    pub fn new(headings: &[&str], colour: bool) -> Self {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        let bold = |text: &&str| if colour { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) };
+        table.set_header(headings.iter().map(bold));
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        Self { table, colour }
+    }
+
+    /// Keeps a column from being wrapped: for numbers and ids that are copied.
+    pub fn keep_whole(&mut self, column: usize) {
+        if let Some(column) = self.table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+
+    /// Adds a plain row.
+    pub fn row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.toned_row(cells.into_iter().map(|text| (text, Tone::Plain)));
+    }
+
+    /// Adds a row with a tone for each cell.
+    pub fn toned_row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = (T, Tone)>) {
+        let colour = self.colour;
+        self.table.add_row(cells.into_iter().map(|(text, tone)| {
+            let cell = Cell::new(clean(text.as_ref()));
+            match tone {
+                Tone::Alarm if colour => cell.fg(Color::Red),
+                Tone::Faint if colour => cell.fg(Color::DarkGrey),
+                _ => cell,
+            }
+        }));
+    }
+
+    /// The text, without spaces at line ends.
+    pub fn text(mut self, width: Option<u16>) -> String {
+        if let Some(width) = width {
+            self.table.set_width(width);
+        }
+        self.table.trim_fmt()
+    }
+
+    /// The text, as wide as the terminal.
+    pub fn fitted(self) -> String {
+        self.text(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_fits_its_width_and_ends_lines_without_spaces() {
+        let mut sheet = Sheet::new(&["NUMBER", "TITLE"], false);
+        sheet.keep_whole(0);
+        sheet.row(["W-1000", "a shaft with a title that is far too long for one line"]);
+        let text = sheet.text(Some(40));
+        assert!(text.lines().all(|line| line.chars().count() <= 40 && !line.ends_with(' ')), "{text}");
+        assert!(text.contains("W-1000"));
+    }
+
+    #[test]
+    fn without_colour_no_escape_is_written() {
+        let mut sheet = Sheet::new(&["A"], false);
+        sheet.toned_row([("x", Tone::Alarm), ("y", Tone::Faint)]);
+        assert!(!sheet.fitted().contains('\u{1b}'));
+    }
+}

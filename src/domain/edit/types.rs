@@ -1,0 +1,220 @@
+//! Edits of order types, and the shape that every cycle keeps.
+
+use chrono::{DateTime, Utc};
+
+use super::{Named, all_active, all_exist, check_etag, check_room, not_found, set, taken};
+use crate::domain::{
+    catalogue::{Catalogue, OrderType, Status, StatusKind},
+    refusal::{Kind, Refusal},
+    violation::Violations,
+};
+
+/// Order types of one plant.
+pub const TYPES_MAX: usize = 1_000;
+/// Statuses of one type.
+pub const STATUSES_MAX: usize = 200;
+/// Business days of one status.
+const DURATION_DAYS_MAX: u32 = 3_650;
+/// Colour of a status that names none.
+const COLOUR_DEFAULT: &str = "#808080";
+
+/// Changed fields of an order type; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct OrderTypeEdit {
+    /// Which type.
+    pub id: String,
+    /// Version the caller decided on.
+    pub etag: Option<String>,
+    /// Name.
+    pub name: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// Id of its calendar.
+    pub calendar: Option<String>,
+    /// Status of new orders; `Some(None)` = the initial one.
+    pub default_status: Option<Option<String>>,
+    /// Whether it takes new orders.
+    pub inactive: Option<bool>,
+}
+
+impl OrderTypeEdit {
+    /// Finds all wrong fields.
+    pub fn check(&self, v: &mut Violations) {
+        v.slug("id", &self.id);
+        if let Some(name) = &self.name {
+            v.line("name", name, 1, 100);
+        }
+        if let Some(description) = &self.description {
+            v.text("description", description, 0, 2_000);
+        }
+        if let Some(calendar) = &self.calendar {
+            v.slug("calendar", calendar);
+        }
+        if let Some(Some(status)) = &self.default_status {
+            v.slug("default_status", status);
+        }
+    }
+
+    /// The type after the change.
+    ///
+    /// # Errors
+    /// `NotFound` (the type, its calendar, its default status), `EtagMismatch`, `Inactive` (the default status).
+    pub fn update(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<OrderType, Refusal> {
+        let before = catalogue.order_type(&self.id)?;
+        let named: Vec<_> = self.calendar.iter().map(|id| Named::Calendar(id)).collect();
+        all_exist(&named, catalogue)?;
+        let default_status = match &self.default_status {
+            Some(Some(id)) => Some(before.status(id).ok_or_else(|| not_found(Kind::Status, id))?),
+            _ => None,
+        };
+        check_etag(Kind::OrderType, self.etag.as_deref(), before.version)?;
+        if let Some(status) = default_status.filter(|status| status.inactive) {
+            return Err(Refusal::Inactive { kind: Kind::Status, id: status.id.clone() });
+        }
+        Ok(self.onto(before.clone(), now))
+    }
+
+    fn onto(&self, mut order_type: OrderType, now: DateTime<Utc>) -> OrderType {
+        set(&mut order_type.name, self.name.as_ref());
+        set(&mut order_type.description, self.description.as_ref());
+        set(&mut order_type.calendar, self.calendar.as_ref());
+        set(&mut order_type.default_status, self.default_status.as_ref());
+        set(&mut order_type.inactive, self.inactive.as_ref());
+        touched(order_type, now)
+    }
+}
+
+/// A new order type with its whole cycle.
+#[derive(Debug, Clone, Default)]
+pub struct NewOrderType {
+    /// Its own fields.
+    pub fields: OrderTypeEdit,
+    /// Its statuses in their order.
+    pub statuses: Vec<Status>,
+}
+
+impl NewOrderType {
+    /// Finds all wrong fields.
+    pub fn check(&self, v: &mut Violations) {
+        self.fields.check(v);
+        let count = self.statuses.len();
+        if !(2..=STATUSES_MAX).contains(&count) {
+            v.add("statuses", format!("has {count}; 2 to {STATUSES_MAX} are allowed"));
+        }
+        for (index, status) in self.statuses.iter().enumerate().take(STATUSES_MAX) {
+            v.within(&format!("statuses[{index}]."), |v| {
+                check_status(status, v);
+                if self.statuses[..index].iter().any(|before| before.id == status.id) {
+                    v.add("id", "is there twice");
+                }
+            });
+        }
+        if let Some(Some(id)) = &self.fields.default_status
+            && !self.statuses.iter().any(|status| status.id == *id && !status.inactive)
+        {
+            v.add("default_status", "must be the id of one of the statuses, an active one");
+        }
+    }
+
+    /// The new type.
+    ///
+    /// # Errors
+    /// `NotFound` (what it names), `Invalid` when there are `TYPES_MAX`, `AlreadyExists`, `Inactive`, `CycleBroken`.
+    pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<OrderType, Refusal> {
+        let id = &self.fields.id;
+        let mut named: Vec<_> = self.fields.calendar.iter().map(|id| Named::Calendar(id)).collect();
+        named.extend(self.statuses.iter().flat_map(|status| named_by(status, None)));
+        all_exist(&named, catalogue)?;
+        if catalogue.types.contains_key(id) {
+            return Err(taken(Kind::OrderType, id));
+        }
+        check_room("order_type", Kind::OrderType, catalogue.types.len(), TYPES_MAX)?;
+        all_active(&named, catalogue)?;
+        let blank = OrderType {
+            id: id.clone(),
+            name: String::new(),
+            description: String::new(),
+            calendar: String::new(),
+            default_status: None,
+            inactive: false,
+            statuses: self.statuses.clone(),
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let order_type = self.fields.onto(blank, now);
+        check_cycle(&order_type)?;
+        Ok(order_type)
+    }
+}
+
+/// A colour as it is kept: lower case, grey when empty.
+#[must_use]
+pub fn colour(given: &str) -> String {
+    if given.is_empty() { COLOUR_DEFAULT.into() } else { given.to_ascii_lowercase() }
+}
+
+/// Finds all wrong fields of a status.
+pub(super) fn check_status(status: &Status, v: &mut Violations) {
+    v.slug("id", &status.id);
+    v.line("name", &status.name, 1, 100);
+    v.text("definition", &status.definition, 0, 2_000);
+    let digits = status.colour.strip_prefix('#').unwrap_or_default();
+    if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        v.add("colour", "must be '#' and six hexadecimal digits, for example #1e90ff");
+    }
+    v.line("stage", &status.stage, 0, 100);
+    if let Some(id) = &status.default_department {
+        v.slug("default_department", id);
+    }
+    if let Some(id) = &status.default_user {
+        v.slug("default_user", id);
+    }
+    if status.duration_days.is_some_and(|days| days > DURATION_DAYS_MAX) {
+        v.add("duration_business_days", format!("must be from 0 to {DURATION_DAYS_MAX}, or not set"));
+    }
+}
+
+/// What a status names and did not name before.
+pub(super) fn named_by<'a>(status: &'a Status, before: Option<&Status>) -> Vec<Named<'a>> {
+    let department = status
+        .default_department
+        .as_deref()
+        .filter(|id| before.and_then(|status| status.default_department.as_deref()) != Some(*id));
+    let user = status
+        .default_user
+        .as_deref()
+        .filter(|id| before.and_then(|status| status.default_user.as_deref()) != Some(*id));
+    department.map(Named::Department).into_iter().chain(user.map(Named::User)).collect()
+}
+
+/// One active initial status first, one active final status last, and an active default.
+pub(super) fn check_cycle(order_type: &OrderType) -> Result<(), Refusal> {
+    let broken = |text: String| Err(Refusal::CycleBroken(text));
+    let active = |kind| order_type.statuses.iter().filter(|status| status.kind == kind && !status.inactive).count();
+    for (kind, word) in [(StatusKind::Initial, "initial"), (StatusKind::Final, "final")] {
+        let count = active(kind);
+        if count != 1 {
+            return broken(format!("a cycle has exactly one active {word} status; this one would have {count}"));
+        }
+    }
+    if order_type.cycle().next().is_none_or(|status| status.kind != StatusKind::Initial) {
+        return broken("the initial status must stand before all others of the cycle".into());
+    }
+    if order_type.cycle().next_back().is_none_or(|status| status.kind != StatusKind::Final) {
+        return broken("the final status must stand after all others of the cycle".into());
+    }
+    match order_type.default_status.as_deref() {
+        Some(id) if order_type.status(id).is_none_or(|status| status.inactive) => {
+            broken(format!("new orders get status '{id}'; give the type another default status first"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The type with its next version.
+pub(super) fn touched(mut order_type: OrderType, now: DateTime<Utc>) -> OrderType {
+    order_type.version += 1;
+    order_type.updated_at = now;
+    order_type
+}

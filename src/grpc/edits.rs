@@ -1,0 +1,102 @@
+//! What all edits of the catalogue share: update masks and keys for safe repetition.
+
+use prost_types::FieldMask;
+
+use super::{errors, parse};
+use crate::{
+    domain::violation::{Violation, Violations},
+    ops::{Failure, catalogue::Write},
+};
+
+/// The fields that an update sets.
+pub struct Mask(Vec<&'static str>);
+
+impl Mask {
+    /// From a mask: those it names, `all` when it is empty. A path that is neither in `all` nor in `named_only` is a violation.
+    pub fn parse(
+        given: Option<&FieldMask>,
+        all: &[&'static str],
+        named_only: &[&'static str],
+        v: &mut Violations,
+    ) -> Self {
+        let paths = given.map(|mask| mask.paths.as_slice()).unwrap_or_default();
+        if paths.is_empty() {
+            return Self(all.to_vec());
+        }
+        let known = || all.iter().chain(named_only);
+        if paths.iter().any(|path| !known().any(|field| field == path)) {
+            let list: Vec<_> = known().copied().collect();
+            v.add("update_mask", format!("may only name: {}", list.join(", ")));
+        }
+        Self(known().copied().filter(|field| paths.iter().any(|path| path == field)).collect())
+    }
+
+    /// The value of a field, when the update sets it.
+    pub fn pick<T>(&self, field: &str, value: impl FnOnce() -> T) -> Option<T> {
+        self.0.contains(&field).then(value)
+    }
+}
+
+/// How an edit is carried out. `bare` is the request without its request id and `validate_only`, so that a check has the same
+/// fingerprint as the edit.
+pub fn write<M: prost::Message>(
+    method: &str,
+    request_id: &str,
+    validate_only: bool,
+    bare: &M,
+    v: &mut Violations,
+) -> Write {
+    Write { request: parse::request_key(method, request_id, bare, v), validate_only }
+}
+
+/// Refuses when something is wrong.
+pub fn settle(v: Violations) -> Result<(), tonic::Status> {
+    if v.is_empty() { Ok(()) } else { Err(errors::invalid(v.into_found())) }
+}
+
+/// Checks an id that a call looks up.
+pub fn slug(field: &str, id: &str) -> Result<(), tonic::Status> {
+    let mut v = Violations::new();
+    v.slug(field, id);
+    settle(v)
+}
+
+/// The message that a call is about; without it nothing else can be checked.
+pub fn required<M>(field: &str, given: Option<M>) -> Result<M, tonic::Status> {
+    given.ok_or_else(|| errors::invalid(vec![Violation { field: field.into(), description: "must be set".into() }]))
+}
+
+/// A failure as the door shows it, in the form that `map_err` takes.
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands over the failure")]
+pub fn fail(failure: Failure) -> tonic::Status {
+    errors::fail(&failure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(paths: &[&str]) -> (Mask, Vec<String>) {
+        let mask = FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() };
+        let mut v = Violations::new();
+        let mask = Mask::parse(Some(&mask), &["name", "email"], &["position"], &mut v);
+        (mask, v.into_found().into_iter().map(|violation| violation.field).collect())
+    }
+
+    #[test]
+    fn an_empty_mask_sets_all_fields_but_those_that_must_be_named() {
+        let (mask, wrong) = parse(&[]);
+        assert!(wrong.is_empty());
+        assert_eq!((mask.pick("name", || 1), mask.pick("position", || 1)), (Some(1), None));
+        let (mask, wrong) = parse(&["position"]);
+        assert!(wrong.is_empty());
+        assert_eq!((mask.pick("name", || 1), mask.pick("position", || 1)), (None, Some(1)));
+    }
+
+    #[test]
+    fn an_unknown_path_is_wrong() {
+        for paths in [["name", "etag"], ["*", "name"], ["", "name"]] {
+            assert_eq!(parse(&paths).1, ["update_mask"], "{paths:?}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The service of users and departments.
+
+use std::{mem, sync::Arc};
+
+use tonic::{Request, Response};
+
+use super::{
+    edits::{self, Mask, fail, required, settle},
+    parse::{optional, render_instant},
+    proto::v1::{self, people_service_server::PeopleService},
+};
+use crate::{
+    domain::{
+        catalogue::{Department, User},
+        edit::{DepartmentEdit, UserEdit},
+        refusal::{Kind, Refusal},
+        violation::Violations,
+    },
+    ops::{Plant, catalogue},
+};
+
+const USER_FIELDS: [&str; 4] = ["display_name", "email", "roles", "inactive"];
+const DEPARTMENT_FIELDS: [&str; 3] = ["name", "managers", "inactive"];
+
+/// Users and departments of one plant.
+#[derive(Debug, Clone)]
+pub struct People {
+    plant: Arc<Plant>,
+}
+
+impl People {
+    /// The service over a plant.
+    #[must_use]
+    pub fn new(plant: Arc<Plant>) -> Self {
+        Self { plant }
+    }
+}
+
+#[tonic::async_trait]
+impl PeopleService for People {
+    async fn list_users(
+        &self,
+        request: Request<v1::ListUsersRequest>,
+    ) -> Result<Response<v1::ListUsersResponse>, tonic::Status> {
+        let request = request.into_inner();
+        let catalogue = catalogue::catalogue(&self.plant).await.map_err(fail)?;
+        let users = catalogue.users.values().filter(|user| request.include_inactive || !user.inactive);
+        Ok(Response::new(v1::ListUsersResponse { users: users.map(|user| render_user(user)).collect() }))
+    }
+
+    async fn get_user(
+        &self,
+        request: Request<v1::GetUserRequest>,
+    ) -> Result<Response<v1::GetUserResponse>, tonic::Status> {
+        let id = request.into_inner().id;
+        edits::slug("id", &id)?;
+        let catalogue = catalogue::catalogue(&self.plant).await.map_err(fail)?;
+        match catalogue.users.get(&id) {
+            Some(user) => Ok(Response::new(v1::GetUserResponse { user: Some(render_user(user)) })),
+            None => Err(fail(Refusal::NotFound { kind: Kind::User, id }.into())),
+        }
+    }
+
+    async fn create_user(
+        &self,
+        request: Request<v1::CreateUserRequest>,
+    ) -> Result<Response<v1::CreateUserResponse>, tonic::Status> {
+        let mut request = request.into_inner();
+        let mut v = Violations::new();
+        let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
+        let write = edits::write("CreateUser", &id, validate_only, &request, &mut v);
+        let mask = Mask::parse(None, &USER_FIELDS, &[], &mut v);
+        let edit = user_edit(&required("user", request.user)?, &mask, &mut v);
+        settle(v)?;
+        let user = catalogue::create_user(&self.plant, edit, write).await.map_err(fail)?;
+        Ok(Response::new(v1::CreateUserResponse { user: Some(render_user(&user)) }))
+    }
+
+    async fn update_user(
+        &self,
+        request: Request<v1::UpdateUserRequest>,
+    ) -> Result<Response<v1::UpdateUserResponse>, tonic::Status> {
+        let mut request = request.into_inner();
+        let mut v = Violations::new();
+        let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
+        let write = edits::write("UpdateUser", &id, validate_only, &request, &mut v);
+        let mask = Mask::parse(request.update_mask.as_ref(), &USER_FIELDS, &[], &mut v);
+        let edit = user_edit(&required("user", request.user)?, &mask, &mut v);
+        settle(v)?;
+        let user = catalogue::update_user(&self.plant, edit, write).await.map_err(fail)?;
+        Ok(Response::new(v1::UpdateUserResponse { user: Some(render_user(&user)) }))
+    }
+
+    async fn list_departments(
+        &self,
+        request: Request<v1::ListDepartmentsRequest>,
+    ) -> Result<Response<v1::ListDepartmentsResponse>, tonic::Status> {
+        let request = request.into_inner();
+        let catalogue = catalogue::catalogue(&self.plant).await.map_err(fail)?;
+        let departments =
+            catalogue.departments.values().filter(|department| request.include_inactive || !department.inactive);
+        let departments = departments.map(|department| render_department(department)).collect();
+        Ok(Response::new(v1::ListDepartmentsResponse { departments }))
+    }
+
+    async fn get_department(
+        &self,
+        request: Request<v1::GetDepartmentRequest>,
+    ) -> Result<Response<v1::GetDepartmentResponse>, tonic::Status> {
+        let id = request.into_inner().id;
+        edits::slug("id", &id)?;
+        let catalogue = catalogue::catalogue(&self.plant).await.map_err(fail)?;
+        match catalogue.departments.get(&id) {
+            Some(department) => {
+                let department = Some(render_department(department));
+                Ok(Response::new(v1::GetDepartmentResponse { department }))
+            }
+            None => Err(fail(Refusal::NotFound { kind: Kind::Department, id }.into())),
+        }
+    }
+
+    async fn create_department(
+        &self,
+        request: Request<v1::CreateDepartmentRequest>,
+    ) -> Result<Response<v1::CreateDepartmentResponse>, tonic::Status> {
+        let mut request = request.into_inner();
+        let mut v = Violations::new();
+        let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
+        let write = edits::write("CreateDepartment", &id, validate_only, &request, &mut v);
+        let mask = Mask::parse(None, &DEPARTMENT_FIELDS, &[], &mut v);
+        let edit = department_edit(&required("department", request.department)?, &mask, &mut v);
+        settle(v)?;
+        let department = catalogue::create_department(&self.plant, edit, write).await.map_err(fail)?;
+        Ok(Response::new(v1::CreateDepartmentResponse { department: Some(render_department(&department)) }))
+    }
+
+    async fn update_department(
+        &self,
+        request: Request<v1::UpdateDepartmentRequest>,
+    ) -> Result<Response<v1::UpdateDepartmentResponse>, tonic::Status> {
+        let mut request = request.into_inner();
+        let mut v = Violations::new();
+        let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
+        let write = edits::write("UpdateDepartment", &id, validate_only, &request, &mut v);
+        let mask = Mask::parse(request.update_mask.as_ref(), &DEPARTMENT_FIELDS, &[], &mut v);
+        let edit = department_edit(&required("department", request.department)?, &mask, &mut v);
+        settle(v)?;
+        let department = catalogue::update_department(&self.plant, edit, write).await.map_err(fail)?;
+        Ok(Response::new(v1::UpdateDepartmentResponse { department: Some(render_department(&department)) }))
+    }
+}
+
+fn user_edit(user: &v1::User, mask: &Mask, v: &mut Violations) -> UserEdit {
+    let edit = UserEdit {
+        id: user.id.clone(),
+        etag: optional(&user.etag),
+        display_name: mask.pick("display_name", || user.display_name.clone()),
+        email: mask.pick("email", || user.email.clone()),
+        roles: mask.pick("roles", || user.roles.iter().map(|role| role_name(*role)).collect()),
+        inactive: mask.pick("inactive", || user.inactive),
+    };
+    v.within("user.", |v| edit.check(v));
+    edit
+}
+
+fn department_edit(department: &v1::Department, mask: &Mask, v: &mut Violations) -> DepartmentEdit {
+    let edit = DepartmentEdit {
+        id: department.id.clone(),
+        etag: optional(&department.etag),
+        name: mask.pick("name", || department.name.clone()),
+        managers: mask.pick("managers", || department.managers.clone()),
+        inactive: mask.pick("inactive", || department.inactive),
+    };
+    v.within("department.", |v| edit.check(v));
+    edit
+}
+
+/// The name the domain knows; a number without a name stays one, and is refused there.
+fn role_name(role: i32) -> String {
+    let name = v1::Role::try_from(role).map(|role| role.as_str_name()).unwrap_or_default();
+    name.trim_start_matches("ROLE_").to_owned()
+}
+
+fn render_user(user: &User) -> v1::User {
+    let role = |name: &String| v1::Role::from_str_name(&format!("ROLE_{name}")).map(i32::from);
+    v1::User {
+        id: user.id.clone(),
+        display_name: user.display_name.clone(),
+        email: user.email.clone(),
+        roles: user.roles.iter().filter_map(role).collect(),
+        inactive: user.inactive,
+        etag: user.version.to_string(),
+        create_time: Some(render_instant(user.created_at)),
+        update_time: Some(render_instant(user.updated_at)),
+    }
+}
+
+fn render_department(department: &Department) -> v1::Department {
+    v1::Department {
+        id: department.id.clone(),
+        name: department.name.clone(),
+        managers: department.managers.clone(),
+        inactive: department.inactive,
+        etag: department.version.to_string(),
+        create_time: Some(render_instant(department.created_at)),
+        update_time: Some(render_instant(department.updated_at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::edit::ROLES;
+
+    #[test]
+    fn the_roles_of_the_api_are_those_of_the_domain() {
+        let known: Vec<_> = (1..).map_while(|role| v1::Role::try_from(role).ok()).collect();
+        assert_eq!(known.iter().map(|role| role_name(i32::from(*role))).collect::<Vec<_>>(), ROLES);
+        for unknown in [0, 8, -1] {
+            assert!(!ROLES.contains(&role_name(unknown).as_str()));
+        }
+    }
+}

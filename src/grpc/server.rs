@@ -1,0 +1,103 @@
+//! The server: all services, health and reflection on one port, with limits.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic_health::server::HealthReporter;
+
+use super::{
+    calendars::Calendars,
+    deliveries::Deliveries,
+    order_types::OrderTypes,
+    orders::Orders,
+    page_token::PageTokens,
+    people::People,
+    proto::{
+        DESCRIPTORS,
+        v1::{
+            calendar_service_server::CalendarServiceServer, delivery_service_server::DeliveryServiceServer,
+            order_service_server::OrderServiceServer, order_type_service_server::OrderTypeServiceServer,
+            people_service_server::PeopleServiceServer,
+        },
+    },
+};
+use crate::ops::{Plant, gather::Gatherer};
+
+/// Bytes of one request, at most: a bulk call of 1 000 orders with long notes fits.
+const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Streams of one connection, at most.
+const STREAMS_MAX: u32 = 1_024;
+
+/// What the server is told.
+#[derive(Clone)]
+pub struct ServerSettings {
+    /// Calls of one connection at the same time; more are refused at once.
+    pub concurrent_calls: usize,
+    /// The longest a call may take.
+    pub request_timeout: Duration,
+    /// Certificate chain and key, PEM; `None` = plain text, for loopback only.
+    pub tls: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for ServerSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerSettings").field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// The parts that the services stand on.
+#[derive(Debug, Clone)]
+pub struct Doors {
+    /// The plant.
+    pub plant: Arc<Plant>,
+    /// Where changes are handed in.
+    pub gatherer: Gatherer,
+    /// Seals page tokens.
+    pub tokens: PageTokens,
+}
+
+/// Serves until `stop` ends, then finishes the calls that run.
+///
+/// # Errors
+/// When the certificate cannot be used, or the server ends on its own.
+pub async fn serve(
+    listener: TcpListener,
+    doors: Doors,
+    settings: ServerSettings,
+    health: (HealthReporter, impl FnOnce(&mut tonic::service::RoutesBuilder) + Send),
+    stop: impl Future<Output = ()> + Send,
+) -> Result<(), tonic::transport::Error> {
+    let (reporter, add_health) = health;
+    reporter.set_serving::<OrderServiceServer<Orders>>().await;
+    let mut routes = tonic::service::RoutesBuilder::default();
+    add_health(&mut routes);
+    let Doors { plant, gatherer, tokens } = doors;
+    let orders = Orders::new(Arc::clone(&plant), gatherer, tokens.clone());
+    routes.add_service(OrderServiceServer::new(orders).max_decoding_message_size(REQUEST_BYTES_MAX));
+    routes.add_service(DeliveryServiceServer::new(Deliveries::new(Arc::clone(&plant), tokens)));
+    routes.add_service(OrderTypeServiceServer::new(OrderTypes::new(Arc::clone(&plant))));
+    routes.add_service(CalendarServiceServer::new(Calendars::new(Arc::clone(&plant))));
+    routes.add_service(PeopleServiceServer::new(People::new(plant)));
+    if let Ok(reflection) = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+    {
+        routes.add_service(reflection);
+    }
+    let mut server = Server::builder()
+        .load_shed(true)
+        .concurrency_limit_per_connection(settings.concurrent_calls)
+        .max_concurrent_streams(STREAMS_MAX)
+        .timeout(settings.request_timeout)
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .tcp_nodelay(true);
+    if let Some((certificate, key)) = &settings.tls {
+        server = server.tls_config(ServerTlsConfig::new().identity(Identity::from_pem(certificate, key)))?;
+    }
+    let incoming = TcpListenerStream::new(listener);
+    server.add_routes(routes.routes()).serve_with_incoming_shutdown(incoming, stop).await
+}

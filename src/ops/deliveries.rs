@@ -1,0 +1,94 @@
+//! Deliveries: who is told what, and what the mail server said.
+
+use uuid::Uuid;
+
+use super::{Failure, Plant, RequestKey};
+use crate::{
+    domain::refusal::{Kind, Refusal},
+    store::{
+        StoreFault,
+        deliveries::{AttemptRow, DeliveryFilter, DeliveryRow},
+    },
+};
+
+/// A message with its bytes and attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliverySeen {
+    /// The message.
+    pub row: DeliveryRow,
+    /// Its bytes; empty before it was rendered.
+    pub message: Vec<u8>,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<AttemptRow>,
+}
+
+/// Gets one message.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub async fn get_delivery(plant: &Plant, id: Uuid) -> Result<DeliverySeen, Failure> {
+    let (row, message) = plant
+        .store
+        .find_delivery(id)
+        .await?
+        .ok_or_else(|| Refusal::NotFound { kind: Kind::Delivery, id: id.to_string() })?;
+    let attempts = plant.store.list_attempts(id).await?;
+    Ok(DeliverySeen { row, message, attempts })
+}
+
+/// Lists a page of messages, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list_deliveries(
+    plant: &Plant,
+    filter: &DeliveryFilter,
+    before: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<DeliveryRow>, Failure> {
+    Ok(plant.store.list_deliveries(filter, before, limit).await?)
+}
+
+/// Makes a failed message, or one that waits, ready to be sent now. Carried out in a task of its own.
+///
+/// # Errors
+/// `RequestIdReused`, `NotFound`, `NotRetryable`, or when the database fails.
+pub async fn retry_delivery(
+    plant: std::sync::Arc<Plant>,
+    id: Uuid,
+    key: Option<RequestKey>,
+    validate_only: bool,
+) -> Result<DeliverySeen, Failure> {
+    tokio::spawn(async move {
+        if let Some(key) = &key
+            && let Some(stored) = plant.store.find_request(&key.id).await?
+        {
+            if stored.fingerprint != key.fingerprint {
+                return Err(Refusal::RequestIdReused(key.id.clone()).into());
+            }
+            return get_delivery(&plant, id).await;
+        }
+        let seen = get_delivery(&plant, id).await?;
+        if !matches!(seen.row.state.as_str(), "FAILED" | "READY" | "UNCERTAIN") {
+            return Err(Refusal::NotRetryable { state: seen.row.state }.into());
+        }
+        if validate_only {
+            return Ok(seen);
+        }
+        let (database_now, _) = plant.store.clock_and_version().await?;
+        let key = key.as_ref().map(|key| (key.id.as_str(), key.fingerprint.as_slice()));
+        match plant.store.retry_delivery(id, plant.clock.now(database_now), key).await {
+            // The same call at the same time: what it asked for is done.
+            Err(error) if error.fault == StoreFault::Constraint("requests_pkey".into()) => {}
+            Err(error) => return Err(error.into()),
+            Ok(true) => {}
+            Ok(false) => {
+                let seen = get_delivery(&plant, id).await?;
+                return Err(Refusal::NotRetryable { state: seen.row.state }.into());
+            }
+        }
+        get_delivery(&plant, id).await
+    })
+    .await
+    .unwrap_or(Err(Failure::GivenUp("the retry ended without an answer")))
+}

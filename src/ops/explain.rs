@@ -1,0 +1,36 @@
+//! Explains a due date: what a visit that starts on a day would get, day by day.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{Failure, Plant, catalogue::catalogue};
+use crate::domain::{
+    refusal::{Kind, Refusal},
+    schedule::{self, DayTrace},
+};
+
+/// A due date with its reasons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedDueDate {
+    /// The result.
+    pub due_on: NaiveDate,
+    /// From when on a visit with this due date is overdue.
+    pub due_at: DateTime<Utc>,
+    /// Every day from the start to the result.
+    pub days: Vec<DayTrace>,
+}
+
+/// Counts `days` business days forward from `start`.
+///
+/// # Errors
+/// `NotFound` (the calendar), `BeyondHorizon`; when the database fails.
+pub async fn due_date(plant: &Plant, calendar: &str, start: NaiveDate, days: u32) -> Result<ExplainedDueDate, Failure> {
+    let catalogue = catalogue(plant).await?;
+    let entry = catalogue
+        .calendars
+        .get(calendar)
+        .ok_or_else(|| Refusal::NotFound { kind: Kind::Calendar, id: calendar.to_owned() })?;
+    let beyond = |refusal: schedule::ScheduleRefusal| Refusal::BeyondHorizon(refusal.to_string());
+    let days_looked_at = schedule::explain_forward(&entry.calendar, start, days).map_err(beyond)?;
+    let due_on = schedule::forward(&entry.calendar, start, days).map_err(beyond)?;
+    Ok(ExplainedDueDate { due_on, due_at: schedule::due_at(&entry.calendar, due_on), days: days_looked_at })
+}
