@@ -32,7 +32,6 @@ use andon::{
 use prost_types::FieldMask;
 use tokio::{net::TcpListener, sync::Barrier};
 use tokio_stream::wrappers::TcpListenerStream;
-use tokio_util::task::TaskTracker;
 use tonic::{
     Code,
     transport::{Channel, Server},
@@ -62,7 +61,7 @@ async fn plant() -> (Channel, String) {
     let tokens = PageTokens::new(store.page_token_key().await.expect("a key"));
     let settings = Settings { fallback: String::new(), gather_max: 8, gather_lanes: 1, sweep_batch: 8 };
     let plant = Plant::new(store, Arc::new(DatabaseClock), settings, 1);
-    let gatherer = Gatherer::start(&plant, &TaskTracker::new());
+    let gatherer = Gatherer::start(&plant, |lane| drop(tokio::spawn(lane)));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let serving = Server::builder()

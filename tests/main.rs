@@ -1,5 +1,5 @@
-//! The daemon seen from outside: one binary, one file per verb.
+//! The daemon seen from outside, through its public API: one binary, one file per verb.
+
+mod catalogue;
 mod smtp_conversation;
 mod support;
-//! The tests through the public API.
-mod catalogue;

@@ -79,14 +79,15 @@ pub async fn count_orders(plant: &Plant) -> Result<Seen<Vec<StatusCount>>, Failu
     Ok(Seen { orders: plant.store.count_orders(now).await?, now, catalogue })
 }
 
-/// Lists visits of an order after a sequence.
+/// Lists visits of an order after a sequence. `now` is the instant by which open ones are judged: of a closed order, when it
+/// was closed.
 ///
 /// # Errors
 /// `NotFound`, or when the database fails.
 pub async fn list_visits(plant: &Plant, order: &OrderRef, after: i32, limit: i64) -> Result<Seen<Vec<Visit>>, Failure> {
     let seen = get_order(plant, order).await?;
     let visits = plant.store.list_visits(seen.orders.id, after, limit).await?;
-    Ok(Seen { orders: visits, now: seen.now, catalogue: seen.catalogue })
+    Ok(Seen { orders: visits, now: seen.orders.closed_at.unwrap_or(seen.now), catalogue: seen.catalogue })
 }
 
 /// Lists history of an order after a sequence.

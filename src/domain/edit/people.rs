@@ -233,8 +233,8 @@ mod tests {
 
     #[test]
     fn the_limit_of_users_is_refused_and_one_below_it_is_not() {
-        let mut catalogue = Catalogue::default();
-        catalogue.users = (0..USERS_MAX - 1).map(|index| user(&format!("u{index}"), false)).collect();
+        let users = (0..USERS_MAX - 1).map(|index| user(&format!("u{index}"), false)).collect();
+        let mut catalogue = Catalogue { users, ..Catalogue::default() };
         let edit = UserEdit { id: "anna".into(), ..UserEdit::default() };
         assert!(edit.create(&catalogue, now()).is_ok());
         catalogue.users.extend([user("last", false)]);

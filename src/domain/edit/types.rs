@@ -218,3 +218,82 @@ pub(super) fn touched(mut order_type: OrderType, now: DateTime<Utc>) -> OrderTyp
     order_type.updated_at = now;
     order_type
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalogue::StatusClock;
+
+    fn status(id: &str, kind: StatusKind) -> Status {
+        Status {
+            id: id.into(),
+            name: id.into(),
+            definition: String::new(),
+            colour: colour(""),
+            stage: String::new(),
+            default_department: None,
+            default_user: None,
+            duration_days: Some(DURATION_DAYS_MAX),
+            kind,
+            clock: StatusClock::Runs,
+            inactive: false,
+        }
+    }
+
+    fn new_type(standard: usize) -> NewOrderType {
+        let mut statuses = vec![status("open", StatusKind::Initial)];
+        statuses.extend((0..standard).map(|index| status(&format!("s{index}"), StatusKind::Standard)));
+        statuses.push(status("done", StatusKind::Final));
+        NewOrderType { fields: OrderTypeEdit { id: "machining".into(), ..OrderTypeEdit::default() }, statuses }
+    }
+
+    fn wrong(new: &NewOrderType) -> Vec<String> {
+        let mut v = Violations::new();
+        new.check(&mut v);
+        v.into_found().into_iter().map(|violation| violation.field).collect()
+    }
+
+    #[test]
+    fn a_type_has_2_to_200_statuses() {
+        assert!(wrong(&new_type(0)).is_empty());
+        assert!(wrong(&new_type(STATUSES_MAX - 2)).is_empty());
+        assert_eq!(wrong(&new_type(STATUSES_MAX - 1)), ["statuses"]);
+        let mut one = new_type(0);
+        one.statuses.pop();
+        assert_eq!(wrong(&one), ["statuses"]);
+    }
+
+    #[test]
+    fn a_colour_is_kept_in_lower_case_and_is_grey_when_empty() {
+        assert_eq!((colour("").as_str(), colour("#1E90FF").as_str()), ("#808080", "#1e90ff"));
+        for (given, right) in
+            [("#000000", true), ("#00000", false), ("#00000g", false), ("000000", false), ("#ääa", false)]
+        {
+            let mut new = new_type(0);
+            new.statuses[0].colour = colour(given);
+            assert_eq!(wrong(&new).is_empty(), right, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_duration_of_3650_days_is_allowed_and_one_more_is_not() {
+        let mut new = new_type(0);
+        new.statuses[0].duration_days = Some(DURATION_DAYS_MAX + 1);
+        assert_eq!(wrong(&new), ["statuses[0].duration_business_days"]);
+    }
+
+    #[test]
+    fn inactive_and_non_standard_statuses_have_no_part_in_the_shape_of_the_cycle() {
+        let now = DateTime::from_timestamp(1_000_000_000, 0).expect("a valid instant");
+        let mut new = new_type(1);
+        new.statuses.insert(0, status("hold", StatusKind::NonStandard));
+        new.statuses.push(Status { inactive: true, ..status("shipped", StatusKind::Final) });
+        new.statuses.push(Status { inactive: true, ..status("old", StatusKind::Standard) });
+        assert!(new.create(&Catalogue::default(), now).is_ok());
+        new.statuses[5].inactive = false;
+        assert!(matches!(new.create(&Catalogue::default(), now), Err(Refusal::CycleBroken(_))));
+        new.statuses[5].inactive = true;
+        new.statuses[4].inactive = false;
+        assert!(matches!(new.create(&Catalogue::default(), now), Err(Refusal::CycleBroken(_))));
+    }
+}
