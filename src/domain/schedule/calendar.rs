@@ -1,23 +1,16 @@
-//! A business calendar: as it is written, and compiled so that counting costs the same for 1 day and for 3 650.
-//!
-//! Compiled form: one bit per day from 1970-01-01 to 2199-12-31 and the count of open days before each word of 64 days. Rank is
-//! one lookup, select one binary search over 1 313 counts: the cost does not depend on the number of days counted. 16 KiB each.
+//! A business calendar as it is written.
 
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
+use super::compiled::{Calendar, index_of};
 use crate::domain::violation::Violations;
 
 /// Exceptions of one calendar.
 pub const EXCEPTIONS_MAX: usize = 2_000;
 /// Working intervals of one day.
 pub const INTERVALS_MAX: usize = 24;
-/// First day that can be counted.
-const FIRST: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a valid date");
-/// Days that can be counted, to 2199-12-31.
-const DAYS: usize = 84_006;
-
 /// A span of working time within one day, local time: `from` inclusive, `to` exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interval {
@@ -74,18 +67,6 @@ pub enum ExceptionDays {
     },
 }
 
-impl ExceptionDays {
-    fn covers(&self, day: NaiveDate) -> bool {
-        match self {
-            Self::On { from, to } => *from <= day && day <= *to,
-            Self::Yearly { from, to } => {
-                let day = MonthDay { month: day.month(), day: day.day() };
-                if from <= to { *from <= day && day <= *to } else { day >= *from || day <= *to }
-            }
-        }
-    }
-}
-
 /// Days that differ from the working week. A dated one beats a yearly one; among equals the later in the list wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exception {
@@ -131,7 +112,13 @@ impl CalendarSpec {
                 check_hours("hours", &exception.hours, v);
                 match exception.days {
                     ExceptionDays::On { from, to } if to < from => v.add("to_date", "lies before from_date"),
-                    ExceptionDays::On { .. } => {}
+                    ExceptionDays::On { from, to } => {
+                        for (field, day) in [("from_date", from), ("to_date", to)] {
+                            if index_of(day).is_none() {
+                                v.add(field, "lies outside the years 1970 to 2199");
+                            }
+                        }
+                    }
                     ExceptionDays::Yearly { from, to } => {
                         for (field, day) in [("from_yearly", from), ("to_yearly", to)] {
                             // A leap year, so that 29 February is valid.
@@ -143,31 +130,12 @@ impl CalendarSpec {
                 }
             });
         }
-        if v.is_empty() && !self.has_an_open_day_every_year() {
-            v.add("week", "a year without any open day: at least one day of each year must be open");
+        // Whatever else is wrong, in this request or another part of it: all is told at once.
+        if self.exceptions.len() <= EXCEPTIONS_MAX
+            && let Some(year) = Calendar::compile(self).first_year_without_open_day()
+        {
+            v.add("week", format!("{year} has no open day: at least one day of each year must be open"));
         }
-    }
-
-    /// What a day is, and the exception that says so.
-    #[must_use]
-    pub fn day(&self, day: NaiveDate) -> (&DayHours, Option<&Exception>) {
-        let covering = |dated: bool| {
-            self.exceptions.iter().rev().find(|exception| {
-                matches!(exception.days, ExceptionDays::On { .. }) == dated && exception.days.covers(day)
-            })
-        };
-        match covering(true).or_else(|| covering(false)) {
-            Some(exception) => (&exception.hours, Some(exception)),
-            None => (&self.week[day.weekday().num_days_from_monday() as usize], None),
-        }
-    }
-
-    fn has_an_open_day_every_year(&self) -> bool {
-        let calendar = Calendar::compile(self);
-        (1970..2200).all(|year| {
-            let day = |year| NaiveDate::from_ymd_opt(year, 1, 1).and_then(index_of).unwrap_or(DAYS);
-            calendar.rank(day(year + 1)) > calendar.rank(day(year))
-        })
     }
 }
 
@@ -184,130 +152,8 @@ fn check_hours(field: &str, hours: &DayHours, v: &mut Violations) {
         } else if interval.from_minute < before {
             v.add(&path, "overlaps the interval before it, or is out of order");
         }
-        before = before.max(interval.to_minute);
-    }
-}
-
-/// A calendar ready to count.
-#[derive(Debug, Clone)]
-pub struct Calendar {
-    spec: CalendarSpec,
-    open: Box<[u64]>,
-    before: Box<[u32]>,
-}
-
-impl Calendar {
-    /// Compiles what `CalendarSpec::check` found right.
-    #[must_use]
-    pub fn compile(spec: &CalendarSpec) -> Self {
-        let mut days: Vec<bool> = Vec::with_capacity(DAYS);
-        let first = FIRST.weekday().num_days_from_monday() as usize;
-        days.extend((0..DAYS).map(|index| spec.week[(first + index) % 7].is_open()));
-        for dated in [false, true] {
-            for exception in &spec.exceptions {
-                paint(&mut days, exception, dated);
-            }
-        }
-        let words = DAYS.div_ceil(64);
-        let mut open = vec![0_u64; words];
-        for (index, _) in days.iter().enumerate().filter(|(_, open)| **open) {
-            open[index / 64] |= 1 << (index % 64);
-        }
-        let mut before = Vec::with_capacity(words);
-        let mut count = 0;
-        for word in &open {
-            before.push(count);
-            count += word.count_ones();
-        }
-        Self { spec: spec.clone(), open: open.into(), before: before.into() }
-    }
-
-    /// As it is written.
-    #[must_use]
-    pub fn spec(&self) -> &CalendarSpec {
-        &self.spec
-    }
-
-    /// Its zone.
-    #[must_use]
-    pub fn zone(&self) -> Tz {
-        self.spec.zone
-    }
-
-    /// Open days before the day at `index`.
-    pub(super) fn rank(&self, index: usize) -> u32 {
-        if index >= DAYS {
-            return self.before[self.before.len() - 1] + self.open[self.open.len() - 1].count_ones();
-        }
-        let mask = (1_u64 << (index % 64)) - 1;
-        self.before[index / 64] + (self.open[index / 64] & mask).count_ones()
-    }
-
-    /// Index of the open day with `rank` open days before it; `None` beyond the last day.
-    pub(super) fn select(&self, rank: u32) -> Option<usize> {
-        let word = self.before.partition_point(|before| *before <= rank).checked_sub(1)?;
-        let mut bits = self.open[word];
-        for _ in 0..rank - self.before[word] {
-            bits &= bits.wrapping_sub(1);
-        }
-        (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize)
-    }
-
-    /// Whether the day at `index` is open.
-    pub(super) fn open_at(&self, index: usize) -> bool {
-        self.open.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
-    }
-}
-
-/// Index of a day; `None` outside 1970 to 2199.
-pub(super) fn index_of(day: NaiveDate) -> Option<usize> {
-    usize::try_from(day.signed_duration_since(FIRST).num_days()).ok().filter(|index| *index < DAYS)
-}
-
-/// The day at an index.
-pub(super) fn day_at(index: usize) -> NaiveDate {
-    FIRST.checked_add_days(Days::new(index as u64)).unwrap_or(NaiveDate::MAX)
-}
-
-fn paint(days: &mut [bool], exception: &Exception, dated: bool) {
-    let open = exception.hours.is_open();
-    match exception.days {
-        ExceptionDays::On { from, to } if dated => {
-            // Days before the first count as the first, days after the last as the end.
-            let at =
-                |day: NaiveDate| usize::try_from(day.signed_duration_since(FIRST).num_days()).unwrap_or(0).min(DAYS);
-            let begin = at(from);
-            let end = if to < FIRST { begin } else { (at(to) + 1).min(DAYS) };
-            days[begin..end.max(begin)].fill(open);
-        }
-        ExceptionDays::Yearly { from, to } if !dated => {
-            let span = |days: &mut [bool], year: i32, from: MonthDay, to: MonthDay| {
-                let mut day = NaiveDate::from_ymd_opt(year, from.month, from.day);
-                if day.is_none() && from == (MonthDay { month: 2, day: 29 }) && from != to {
-                    day = NaiveDate::from_ymd_opt(year, 3, 1);
-                }
-                while let Some(current) = day {
-                    let month_day = MonthDay { month: current.month(), day: current.day() };
-                    if month_day > to || current.year() != year {
-                        break;
-                    }
-                    if let Some(index) = index_of(current) {
-                        days[index] = open;
-                    }
-                    day = current.succ_opt();
-                }
-            };
-            let (new_year, year_end) = (MonthDay { month: 1, day: 1 }, MonthDay { month: 12, day: 31 });
-            for year in 1970..2200 {
-                if from <= to {
-                    span(days, year, from, to);
-                } else {
-                    span(days, year, new_year, to);
-                    span(days, year, from, year_end);
-                }
-            }
-        }
-        _ => {}
+        // A wrong end would make every later interval look wrong too.
+        before = before.max(interval.to_minute.min(1440));
     }
 }
 
@@ -335,39 +181,9 @@ pub(super) mod tests {
         Exception { name: name.into(), days, hours: DayHours::Closed }
     }
 
-    fn yearly(from: (u32, u32), to: (u32, u32)) -> ExceptionDays {
+    pub fn yearly(from: (u32, u32), to: (u32, u32)) -> ExceptionDays {
         let day = |(month, day)| MonthDay { month, day };
         ExceptionDays::Yearly { from: day(from), to: day(to) }
-    }
-
-    #[test]
-    fn the_last_day_that_counts_is_the_end_of_2199() {
-        assert_eq!(day_at(DAYS - 1), date("2199-12-31"));
-        assert_eq!(index_of(date("2200-01-01")), None);
-        assert_eq!(index_of(date("1969-12-31")), None);
-    }
-
-    #[test]
-    fn compiled_days_equal_the_written_ones() {
-        let mut spec = weekdays(chrono_tz::Europe::Vienna);
-        spec.exceptions = vec![
-            closed("works holiday", yearly((12, 24), (1, 6))),
-            closed("leap day", yearly((2, 29), (2, 29))),
-            closed("late winter", yearly((2, 29), (3, 2))),
-            Exception {
-                name: "stocktaking".into(),
-                days: ExceptionDays::On { from: date("2024-12-28"), to: date("2024-12-29") },
-                hours: DayHours::Open(Vec::new()),
-            },
-            closed("strike", ExceptionDays::On { from: date("2024-12-29"), to: date("2024-12-29") }),
-        ];
-        let calendar = Calendar::compile(&spec);
-        for index in 0..DAYS {
-            let day = day_at(index);
-            assert_eq!(calendar.open_at(index), spec.day(day).0.is_open(), "{day}");
-        }
-        assert!(calendar.open_at(index_of(date("2024-12-28")).expect("in range")));
-        assert!(!calendar.open_at(index_of(date("2024-12-29")).expect("in range")));
     }
 
     #[test]
@@ -381,6 +197,39 @@ pub(super) mod tests {
         let mut v = Violations::new();
         spec.check(&mut v);
         assert!(v.is_empty());
+    }
+
+    #[test]
+    fn exceptions_outside_the_years_that_count_or_backward_are_refused() {
+        let mut spec = weekdays(chrono_tz::UTC);
+        let on = |from, to| closed("x", ExceptionDays::On { from: date(from), to: date(to) });
+        spec.exceptions = vec![
+            on("2199-12-31", "2199-12-31"),
+            on("2199-12-31", "2200-01-01"),
+            on("1969-12-31", "1970-01-01"),
+            on("2026-01-02", "2026-01-01"),
+        ];
+        let fields = |spec: &CalendarSpec| {
+            let mut v = Violations::new();
+            spec.check(&mut v);
+            v.into_found().into_iter().map(|v| v.field).collect::<Vec<_>>()
+        };
+        assert_eq!(fields(&spec), ["exceptions[1].to_date", "exceptions[2].from_date", "exceptions[3].to_date"]);
+        spec.exceptions = vec![on("2026-01-01", "2026-01-01"); EXCEPTIONS_MAX];
+        assert!(fields(&spec).is_empty());
+        spec.exceptions.push(on("2026-01-01", "2026-01-01"));
+        assert_eq!(fields(&spec), ["exceptions"]);
+    }
+
+    #[test]
+    fn a_calendar_outlives_its_way_through_json() {
+        let mut spec = weekdays(chrono_tz::Europe::Vienna);
+        spec.week[0] = DayHours::Open(vec![Interval { from_minute: 0, to_minute: 1440 }]);
+        spec.exceptions = vec![closed("works holiday", yearly((12, 24), (1, 6)))];
+        let json = serde_json::to_string(&spec).expect("plain data");
+        assert!(json.contains(r#""zone":"Europe/Vienna""#));
+        assert_eq!(serde_json::from_str::<CalendarSpec>(&json).expect("as written"), spec);
+        assert!(serde_json::from_str::<CalendarSpec>(&json.replace("Vienna", "Wien")).is_err());
     }
 
     #[test]

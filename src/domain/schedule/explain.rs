@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 
 use super::{
-    calendar::Calendar,
+    compiled::Calendar,
     due::{ScheduleRefusal, forward},
 };
 
@@ -18,7 +18,11 @@ pub struct DayTrace {
     pub closed_because: Option<String>,
 }
 
-/// Every day from the start to the result of `forward`, both inclusive.
+/// Days that are explained at most: ten years.
+pub const EXPLAINED_DAYS_MAX: usize = 3_700;
+
+/// Every day from the start to the result of `forward`, both inclusive, but only the first 3 700: a longer trace ends before
+/// the result.
 ///
 /// # Errors
 /// `BeyondHorizon`, as `forward`.
@@ -26,8 +30,8 @@ pub fn explain_forward(calendar: &Calendar, start: NaiveDate, days: u32) -> Resu
     let end = forward(calendar, start, days)?;
     let mut trace = Vec::new();
     let mut count = None;
-    for day in start.iter_days().take_while(|day| *day <= end) {
-        let (hours, exception) = calendar.spec().day(day);
+    for day in start.iter_days().take_while(|day| *day <= end).take(EXPLAINED_DAYS_MAX) {
+        let (hours, exception) = calendar.day(day);
         let closed_because = if hours.is_open() {
             count = Some(count.map_or(0, |count: u32| count + 1));
             None
@@ -48,6 +52,15 @@ mod tests {
         },
         *,
     };
+
+    #[test]
+    fn a_long_explanation_ends_after_3700_days() {
+        let calendar = Calendar::compile(&weekdays(chrono_tz::UTC));
+        let trace = |days| explain_forward(&calendar, date("2026-01-05"), days).expect("within the horizon");
+        // 3 700 days are 528 weeks and 4 days: Monday to Thursday.
+        assert_eq!((trace(2_643).len(), trace(2_643).last().map(|day| day.count)), (3_700, Some(2_643)));
+        assert_eq!((trace(2_644).len(), trace(2_644).last().map(|day| day.count)), (3_700, Some(2_643)));
+    }
 
     #[test]
     fn each_day_is_counted_or_has_a_reason() {

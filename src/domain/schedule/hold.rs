@@ -1,37 +1,45 @@
 //! Holds: which working days an order lost while it waited.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 
 use super::{
-    calendar::{Calendar, DayHours, Interval},
-    due::local_date,
+    calendar::{DayHours, Interval},
+    compiled::{Calendar, index_from},
+    due::{is_open, local_date},
 };
 
-/// Days that are looked at for one hold; longer ones lose no more.
-const DAYS_MAX: u32 = 40 * 366;
-
 /// Working days on which the order was on hold for at least half of the day's working time, all holds of the day together.
-/// Spans that overlap count once; a span that ends before it begins counts nothing.
+/// Spans that overlap count once; a span that ends before it begins counts nothing; days outside 1970 to 2199 are not lost.
+///
+/// An open day that was held from its first to its last instant is lost even when its only hours fall into the hour that the
+/// clocks skip.
+///
+/// # Source
+/// Holds: lost days. Only the first and the last day of a hold are measured; those between are held as a whole and counted like
+/// any span of days, so that a hold of ten years costs what a hold of two days costs.
 #[must_use]
 pub fn lost_days(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> u32 {
     let merged = merge(holds);
-    let mut lost = 0;
-    let mut day: Option<NaiveDate> = None;
-    let mut looked_at = 0;
+    let mut count = 0;
+    let mut measured: Option<NaiveDate> = None;
     for (from, to) in &merged {
-        let first = local_date(calendar, *from);
-        let end = local_date(calendar, *to);
-        let mut current = day.map_or(first, |day| first.max(day + Days::new(1)));
-        while current <= end && looked_at < DAYS_MAX {
-            if is_lost(calendar, current, &merged) {
-                lost += 1;
+        let (first, last) = (local_date(calendar, *from), local_date(calendar, *to));
+        count += open_days_between(calendar, measured.map_or(first, |measured| measured.max(first)), last);
+        for day in [first, last] {
+            // Two holds may meet on a day, and where the clocks go back over midnight a hold may end on an earlier day.
+            if measured.is_none_or(|measured| measured < day) {
+                count += u32::from(is_lost(calendar, day, &merged));
+                measured = Some(day);
             }
-            looked_at += 1;
-            day = Some(current);
-            current = current + Days::new(1);
         }
     }
-    lost
+    count
+}
+
+/// Open days after `first` and before `last`.
+fn open_days_between(calendar: &Calendar, first: NaiveDate, last: NaiveDate) -> u32 {
+    let begin = first.succ_opt().map_or(usize::MAX, index_from);
+    calendar.rank(index_from(last)).saturating_sub(calendar.rank(begin))
 }
 
 /// Sorted, and without overlaps.
@@ -49,7 +57,7 @@ fn merge(holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> Vec<(DateTime<Utc>, DateTi
 }
 
 fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTime<Utc>)]) -> bool {
-    let DayHours::Open(intervals) = calendar.spec().day(day).0 else { return false };
+    let (true, DayHours::Open(intervals)) = (is_open(calendar, day), calendar.day(day).0) else { return false };
     let whole = [Interval { from_minute: 0, to_minute: 1440 }];
     let intervals = if intervals.is_empty() { &whole[..] } else { intervals };
     let (mut working, mut held) = (TimeDelta::zero(), TimeDelta::zero());
@@ -61,7 +69,11 @@ fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTi
             held += (*end).min(to) - (*start).max(from);
         }
     }
-    working > TimeDelta::zero() && held * 2 >= working
+    if working > TimeDelta::zero() {
+        return held * 2 >= working;
+    }
+    let (begin, end) = (instant(calendar, day, 0), instant(calendar, day, 1440));
+    merged.iter().any(|(start, stop)| *start <= begin && end <= *stop)
 }
 
 /// The instant of a local time of day; where daylight saving skips it, the first instant after; where it comes twice, the first.
@@ -103,6 +115,39 @@ mod tests {
         ] {
             assert_eq!(lost_days(&plant, &[(at(from), at(to))]), lost, "{from} {to}");
         }
+    }
+
+    #[test]
+    fn a_long_hold_loses_every_open_day_between_its_ends() {
+        let plant = plant();
+        // Thursday 2026-01-01 12:00 local (4 of 8 hours) to Friday 2036-01-04 07:00 local, before work.
+        let (from, to) = (at("2026-01-01T11:00:00Z"), at("2036-01-04T06:00:00Z"));
+        assert_eq!(lost_days(&plant, &[(from, to)]), 2_611);
+        // Cut in two in the middle of a night: the same days.
+        let night = at("2031-06-10T22:30:00Z");
+        assert_eq!(lost_days(&plant, &[(from, night), (night, to)]), 2_611);
+        assert_eq!(lost_days(&plant, &[(from, night), (night + TimeDelta::seconds(1), to)]), 2_611);
+    }
+
+    #[test]
+    fn the_hour_that_clocks_skip_or_repeat_counts_as_it_passed() {
+        let mut spec = weekdays(chrono_tz::Europe::Vienna);
+        // Sundays 00:00 to 06:00: 5 hours on 2026-03-29, 7 hours on 2026-10-25.
+        spec.week[6] = DayHours::Open(vec![Interval { from_minute: 0, to_minute: 360 }]);
+        let plant = Calendar::compile(&spec);
+        for (from, to, lost) in [
+            ("2026-03-28T23:00:00Z", "2026-03-29T01:30:00Z", 1),
+            ("2026-03-28T23:00:00Z", "2026-03-29T01:29:59Z", 0),
+            ("2026-10-24T22:00:00Z", "2026-10-25T01:30:00Z", 1),
+            ("2026-10-24T22:00:00Z", "2026-10-25T01:29:59Z", 0),
+        ] {
+            assert_eq!(lost_days(&plant, &[(at(from), at(to))]), lost, "{from} {to}");
+        }
+        // Only hours that do not exist: lost when held all day, not when held in part.
+        spec.week[6] = DayHours::Open(vec![Interval { from_minute: 120, to_minute: 180 }]);
+        let plant = Calendar::compile(&spec);
+        assert_eq!(lost_days(&plant, &[(at("2026-03-28T23:00:00Z"), at("2026-03-29T22:00:00Z"))]), 1);
+        assert_eq!(lost_days(&plant, &[(at("2026-03-28T23:00:00Z"), at("2026-03-29T21:00:00Z"))]), 0);
     }
 
     #[test]

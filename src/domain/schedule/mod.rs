@@ -5,13 +5,17 @@
 //! is overdue from the first instant of the day after its due date.
 
 mod calendar;
+mod compiled;
 mod due;
 mod explain;
 mod hold;
+#[cfg(test)]
+mod properties;
 
-pub use calendar::{Calendar, CalendarSpec, DayHours, Exception, ExceptionDays, Interval, MonthDay};
+pub use calendar::{CalendarSpec, DayHours, Exception, ExceptionDays, Interval, MonthDay};
+pub use compiled::Calendar;
 pub use due::{
     HORIZON_YEARS, ScheduleRefusal, backward, days_late, due_at, forward, is_open, local_date, overdue, planned_due,
 };
-pub use explain::{DayTrace, explain_forward};
+pub use explain::{DayTrace, EXPLAINED_DAYS_MAX, explain_forward};
 pub use hold::lost_days;
