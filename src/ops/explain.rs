@@ -15,7 +15,7 @@ pub struct ExplainedDueDate {
     pub due_on: NaiveDate,
     /// From when on a visit with this due date is overdue.
     pub due_at: DateTime<Utc>,
-    /// Every day from the start to the result.
+    /// Every day from the start to the result; of a longer count the first 3 700.
     pub days: Vec<DayTrace>,
 }
 
