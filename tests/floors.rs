@@ -18,8 +18,9 @@ const FLOORS: [(&str, u8); 14] = [
     ("telemetry", 4),
     ("lifecycle", 4),
     ("cli", 4),
-    ("check", 5),
-    ("daemon", 6),
+    ("daemon", 5),
+    // Tests what the daemon would be built from.
+    ("check", 6),
     ("bin", 7),
     ("lib", 8),
 ];
