@@ -18,8 +18,8 @@ const FLOORS: [(&str, u8); 14] = [
     ("telemetry", 4),
     ("lifecycle", 4),
     ("cli", 4),
-    ("check", 5),
-    ("daemon", 6),
+    ("daemon", 5),
+    ("check", 6),
     ("bin", 7),
     ("lib", 8),
 ];
