@@ -128,6 +128,9 @@ impl CalendarService for Calendars {
     }
 }
 
+/// Stands for a day that is missing or wrong, which has been said already: a day that is right.
+const STAND_IN: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a valid date");
+
 fn calendar_edit(given: &v1::Calendar, mask: &Mask, v: &mut Violations) -> CalendarEdit {
     let edit = CalendarEdit {
         id: given.id.clone(),
@@ -190,7 +193,7 @@ fn exception(given: &v1::CalendarException, v: &mut Violations) -> Exception {
     let to_date = parse::date("to_date", given.to_date.as_ref(), v);
     let days = match (&given.from_date, &given.to_date, &given.from_yearly, &given.to_yearly) {
         (Some(_), _, None, None) => {
-            let from = from_date.unwrap_or(NaiveDate::MIN);
+            let from = from_date.unwrap_or(STAND_IN);
             ExceptionDays::On { from, to: if given.to_date.is_some() { to_date.unwrap_or(from) } else { from } }
         }
         (None, None, Some(from), to) => {
@@ -202,7 +205,7 @@ fn exception(given: &v1::CalendarException, v: &mut Violations) -> Exception {
         }
         _ => {
             v.add("from_date", "set either from_date (and to_date) or from_yearly (and to_yearly)");
-            ExceptionDays::On { from: NaiveDate::MIN, to: NaiveDate::MIN }
+            ExceptionDays::On { from: STAND_IN, to: STAND_IN }
         }
     };
     let hours = if let Some(given) = &given.hours {
