@@ -174,6 +174,7 @@ pub fn advance(
         visits,
         notes: note.into_iter().collect(),
         history: vec![entry],
+        changed: None,
         alert: None,
     })
 }

@@ -154,6 +154,7 @@ pub fn create(request: &NewOrder, on_behalf_of: &str, taken: bool, cx: &mut Cont
         visits: vec![order.visit.clone()],
         notes: Vec::new(),
         history: vec![entry],
+        changed: None,
         alert: None,
         order,
     })

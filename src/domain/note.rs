@@ -170,6 +170,7 @@ pub fn add_note(order: &Order, request: &AddNote, cx: &mut Context<'_>) -> Resul
         visits: Vec::new(),
         notes: vec![note],
         history: vec![entry],
+        changed: None,
         alert: None,
     })
 }

@@ -33,6 +33,7 @@ use crate::{
         note::{self, AddNote},
         order::{Context, Decision, Effects, Order},
         refusal::{Kind, Refusal},
+        set_due_date::{self, SetDueDate},
     },
     store::{
         StoreError, StoreFault,
@@ -72,6 +73,13 @@ pub enum Change {
         order: OrderRef,
         /// The note.
         note: Box<AddNote>,
+    },
+    /// A due date.
+    SetDueDate {
+        /// Which order.
+        order: OrderRef,
+        /// The date.
+        due: Box<SetDueDate>,
     },
     /// An order with its past.
     Import(Box<ImportedOrder>),
@@ -254,7 +262,7 @@ async fn load(plant: &Plant, changes: &[&Change]) -> Result<Loaded, StoreError> 
     let mut number_places = Vec::new();
     for (place, change) in changes.iter().enumerate() {
         match change {
-            Change::Advance { order, .. } | Change::Note { order, .. } => {
+            Change::Advance { order, .. } | Change::Note { order, .. } | Change::SetDueDate { order, .. } => {
                 refs.push(order.clone());
                 ref_places.push(place);
             }
@@ -370,10 +378,12 @@ impl Round<'_> {
         match change {
             Change::Create { order, .. } => Taken::Number(order.number.clone()),
             Change::Import(order) => Taken::Number(order.order.number.clone()),
-            Change::Advance { order, .. } | Change::Note { order, .. } => match &self.known.orders[place] {
-                Some(fact) => Taken::Order(fact.order.id),
-                None => Taken::Nothing(order.to_string()),
-            },
+            Change::Advance { order, .. } | Change::Note { order, .. } | Change::SetDueDate { order, .. } => {
+                match &self.known.orders[place] {
+                    Some(fact) => Taken::Order(fact.order.id),
+                    None => Taken::Nothing(order.to_string()),
+                }
+            }
         }
     }
 
@@ -414,6 +424,9 @@ impl Round<'_> {
                 advance::advance(&fact.order, advance, etag.as_deref(), &mut cx).map(Some)
             }
             Change::Note { order, note } => note::add_note(&found(order)?.order, note, &mut cx).map(Some),
+            Change::SetDueDate { order, due } => {
+                set_due_date::set_due_date(&found(order)?.order, due, &mut cx).map(Some)
+            }
             Change::Import(order) => {
                 let known = match &self.known.numbers[place] {
                     _ if !fresh => Known::Differs,

@@ -24,6 +24,7 @@ pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Decision {
                 visits: Vec::new(),
                 notes: Vec::new(),
                 history: Vec::new(),
+                changed: None,
                 alert: None,
             };
         }
@@ -45,6 +46,7 @@ pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Decision {
         visits: Vec::new(),
         notes: Vec::new(),
         history: vec![entry],
+        changed: None,
     }
 }
 
