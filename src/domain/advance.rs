@@ -46,6 +46,14 @@ pub struct Advance {
 impl Advance {
     /// Finds all wrong fields.
     pub fn check(&self, violations: &mut Violations) {
+        for (field, id) in [
+            ("target_status", self.target.as_deref()),
+            ("on_behalf_of", Some(self.on_behalf_of.as_str())),
+            ("assign_department", self.assign_department.as_deref()),
+            ("assign_user", self.assign_user.as_deref()),
+        ] {
+            violations.id(field, id.unwrap_or_default());
+        }
         violations.line("reason", &self.reason, 0, 500);
         violations.text("note", &self.note, 0, NOTE_MAX);
         self.notify.check("notify", violations);
