@@ -276,8 +276,7 @@ async fn sweeping(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
         match sweep::sweep(&plant).await {
             Ok(report) if report.examined > 0 => {
                 tracing::info!(?report, "sweep");
-                bells.dispatch.notify_waiters();
-                bells.dispatch.notify_one();
+                bells.ring_dispatch();
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the sweep was put off"),
@@ -316,8 +315,6 @@ async fn sending(
             () = bells.dispatch.notified() => {}
             () = shutdown.begun() => break,
         }
-        // The others hear it too.
-        bells.dispatch.notify_waiters();
         if first && let Err(error) = dispatch::take_back(&plant).await {
             tracing::warn!(%error, "taking back was put off");
         }

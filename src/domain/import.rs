@@ -70,6 +70,7 @@ impl ImportedOrder {
         let mut note_before = DateTime::<Utc>::MIN_UTC;
         for (index, visit) in self.visits.iter().enumerate().take(VISITS_MAX) {
             v.within(&format!("visits[{index}]."), |v| {
+                v.id("status", &visit.status);
                 if visit.entered_at < before {
                     v.add("enter_time", "lies before the visit before it");
                 }

@@ -131,6 +131,7 @@ impl OrderService for Orders {
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
         let order = Box::new(parse::new_order(request.order.as_ref(), &mut v));
+        v.id("on_behalf_of", &request.on_behalf_of);
         let key = request_key("CreateOrder", &id, &request, &mut v);
         checked(v)?;
         let change = Change::Create { order, on_behalf_of: request.on_behalf_of };
@@ -145,6 +146,7 @@ impl OrderService for Orders {
         let mut v = Violations::new();
         let orders = parse::new_orders(&request.orders, &mut v);
         let mode = parse::mode(request.mode, &mut v);
+        v.id("on_behalf_of", &request.on_behalf_of);
         let key = request_key("CreateOrders", &id, &request, &mut v);
         checked(v)?;
         let changes = orders
