@@ -197,8 +197,11 @@ mod tests {
 
     #[test]
     fn a_mailbox_that_people_share_is_told_once() {
-        let (ann, bob, eve) =
-            (user("ann", "shop@example.com", false), user("bob", "Shop@example.com", false), user("eve", "eve@x", false));
+        let (ann, bob, eve) = (
+            user("ann", "shop@example.com", false),
+            user("bob", "Shop@example.com", false),
+            user("eve", "eve@x", false),
+        );
         let mut gathered = Gathered::new();
         for person in [&ann, &bob, &eve, &ann] {
             gathered.add(person, Why::Notified);
