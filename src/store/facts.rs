@@ -18,7 +18,8 @@ pub(super) struct OrderRow {
     pub place: i64,
     pub database_now: DateTime<Utc>,
     pub catalogue_version: i64,
-    pub age_us: i64,
+    pub clock_us: i64,
+    pub touched_us: i64,
     pub id: Uuid,
     pub number: String,
     pub order_type: String,
@@ -71,7 +72,8 @@ macro_rules! order_rows {
         sqlx::query_as!(
             crate::store::facts::OrderRow,
             "SELECT " + $place + r#" AS "place!", now() AS "database_now!", c.version AS catalogue_version,
-                (extract(epoch FROM clock_timestamp() - o.touched_at) * 1e6)::bigint AS "age_us!",
+                (extract(epoch FROM clock_timestamp()) * 1e6)::bigint AS "clock_us!",
+                (extract(epoch FROM o.touched_at) * 1e6)::bigint AS "touched_us!",
                 o.id, o.number, o.order_type, o.title, o.customer_reference, o.vendor_reference, o.sales_order_line,
                 o.product, o.quantity::text AS "quantity", o.ordered_on, o.delivery_on, o.priority,
                 o.labels AS "labels: _", o.assigned_department, o.assigned_user, o.status, o.visit_sequence,
@@ -103,15 +105,17 @@ impl std::fmt::Display for OrderRef {
     }
 }
 
-/// The facts of one order, and how long ago a caller last changed it.
+/// The facts of one order, and when a caller last changed it.
 #[derive(Debug, Clone)]
 pub struct OrderFact {
     /// Place of the reference in the request, from 0.
     pub place: usize,
     /// The order.
     pub order: Order,
-    /// Microseconds since a caller last changed it, by the database's wall clock.
-    pub age_us: i64,
+    /// The database's wall clock when it was read, in microseconds since 1970.
+    pub clock_us: i64,
+    /// When a caller last changed it, by the same clock.
+    pub touched_us: i64,
 }
 
 /// What was read in one round trip.
@@ -235,7 +239,14 @@ pub(super) fn facts(rows: Vec<OrderRow>) -> Result<Option<Facts<OrderFact>>, Sto
     let (database_now, catalogue_version) = (first.database_now, first.catalogue_version);
     let found = rows
         .into_iter()
-        .map(|row| Ok(OrderFact { place: place(row.place), age_us: row.age_us, order: order(row)? }))
+        .map(|row| {
+            Ok(OrderFact {
+                place: place(row.place),
+                clock_us: row.clock_us,
+                touched_us: row.touched_us,
+                order: order(row)?,
+            })
+        })
         .collect::<Result<_, StoreError>>()?;
     Ok(Some(Facts { database_now, catalogue_version, found }))
 }
