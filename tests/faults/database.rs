@@ -15,7 +15,7 @@ async fn a_killed_database_loses_no_acknowledged_change_and_is_served_again_at_o
     seed(&daemon.api()).await;
     let load = Load::start(4, &[&daemon]);
     for _ in 0..3 {
-        load.goes_on(Duration::from_secs(60), 40).await;
+        load.goes_on(Duration::from_mins(1), 40).await;
         tokio::task::block_in_place(|| cluster.kill());
         assert!(daemon.runs(), "the daemon outlives its database");
         tokio::task::block_in_place(|| cluster.start_again());

@@ -30,7 +30,7 @@ async fn left_alone(clock: &TestClock) -> Database {
     database
 }
 
-async fn killed_at(database: &Database, options: Options, point: &str) {
+fn killed_at(database: &Database, options: Options, point: &str) {
     let mut daemon = Daemon::launch(database, options.kill_point(point));
     let ended = tokio::task::block_in_place(|| daemon.wait_for_end(LIMIT));
     assert!(!ended.success(), "{point}: the daemon ended well");
@@ -43,7 +43,7 @@ async fn overdue_after(point: &str) -> (usize, i32) {
     let sink = SmtpSink::start().await;
     let options = Options::new().clock(&clock).relay(sink.address().port()).quick_mail();
     clock.set(DUE.parse().expect("a valid instant"));
-    killed_at(&database, options.clone(), point).await;
+    killed_at(&database, options.clone(), point);
     let daemon = Daemon::start(&database, options).await;
     let messages = within(LIMIT, "both alerts are sent", async || {
         let messages = daemon.api().messages().await;

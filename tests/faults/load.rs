@@ -16,14 +16,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::support::{
-    Api, Daemon,
-    api::{advance_with, number},
-    eventually,
-    plant::order,
-    smtp::SmtpSink,
-    within,
-};
+use crate::support::{Api, Daemon, api::advance_with, plant::order, smtp::SmtpSink, within};
 
 /// How long one call may go unanswered before it is repeated elsewhere.
 const CALL_LIMIT: Duration = Duration::from_secs(5);
@@ -209,12 +202,4 @@ pub fn message_id(message: &[u8]) -> String {
     let text = String::from_utf8_lossy(message);
     let line = text.lines().find_map(|line| line.strip_prefix("Message-ID: ")).expect("a mail has a Message-ID");
     line.trim().trim_matches(['<', '>']).to_owned()
-}
-
-/// Waits until an order can be read: the daemon has its database.
-pub async fn serves(api: &Api, name: &str) {
-    eventually("orders can be read", async || {
-        api.orders().get_order(v1::GetOrderRequest { order: number(name) }).await.ok().map(drop)
-    })
-    .await;
 }

@@ -19,11 +19,11 @@ async fn fifty_random_kills_lose_nothing_and_every_extra_copy_is_explained() {
     let sink = SmtpSink::start().await;
     let database = Database::create();
     let options = || Options::new().relay(sink.address().port()).quick_mail().set("mail.connections", 1);
-    let mut daemons = vec![Daemon::start(&database, options()).await, Daemon::start(&database, options()).await];
+    let mut daemons = [Daemon::start(&database, options()).await, Daemon::start(&database, options()).await];
     seed(&daemons[0].api()).await;
     let load = Load::start(CALLERS, &[&daemons[0], &daemons[1]]);
     for _ in 0..KILLS {
-        load.goes_on(Duration::from_secs(60), random.usize(1..20)).await;
+        load.goes_on(Duration::from_mins(1), random.usize(1..20)).await;
         let victim = random.usize(0..2);
         daemons[victim].kill9();
         daemons[victim] = tokio::task::block_in_place(|| Daemon::spawn(&database, options()));

@@ -55,7 +55,7 @@ async fn migrate(url: String) {
         pool_max: 1,
         delivery_pool_max: 1,
         acquire_timeout: Duration::from_secs(10),
-        statement_timeout: Duration::from_secs(60),
+        statement_timeout: Duration::from_mins(1),
         lock_timeout: Duration::from_secs(30),
     })
     .expect("a valid URL");
@@ -137,16 +137,13 @@ struct Shared {
 }
 
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
-    let url = match std::env::var("ANDON_TEST_POSTGRES") {
-        Ok(url) => url,
-        Err(_) => {
-            let cluster = Cluster::start();
-            let url = cluster.url.clone();
-            // The guard stops it when this process ends.
-            std::mem::forget(cluster);
-            url
-        }
-    };
+    let url = std::env::var("ANDON_TEST_POSTGRES").unwrap_or_else(|_| {
+        let cluster = Cluster::start();
+        let url = cluster.url.clone();
+        // The guard stops it when this process ends.
+        std::mem::forget(cluster);
+        url
+    });
     let template = format!("andon_test_{}_template", std::process::id());
     apart(async {
         drop_leftovers(&url).await;
