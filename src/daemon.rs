@@ -31,6 +31,9 @@ const TIDY_ROUNDS_MAX: usize = 1_000;
 /// Between two tries to reach the database at the start.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
 
+/// A certificate chain and its private key, PEM.
+pub type CertificateAndKey = (Vec<u8>, Vec<u8>);
+
 /// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
@@ -130,7 +133,7 @@ pub fn mailer(config: &Config) -> Result<Box<dyn Mailer>, DaemonError> {
 ///
 /// # Errors
 /// When a file cannot be read, or they cannot be used.
-pub fn tls(config: &Config) -> Result<Option<(Vec<u8>, Vec<u8>)>, DaemonError> {
+pub fn tls(config: &Config) -> Result<Option<CertificateAndKey>, DaemonError> {
     let Some(tls) = &config.listen.tls else { return Ok(None) };
     let certificate = fs::read(&tls.certificate_file)
         .map_err(|source| DaemonError::File { key: "listen.tls_certificate_file", source })?;
