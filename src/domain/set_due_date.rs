@@ -27,6 +27,7 @@ impl SetDueDate {
     /// Finds all wrong fields.
     pub fn check(&self, violations: &mut Violations) {
         violations.line("reason", &self.reason, 0, 500);
+        violations.id("on_behalf_of", &self.on_behalf_of);
     }
 }
 
