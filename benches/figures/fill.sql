@@ -8,9 +8,9 @@ INSERT INTO calendars (id, spec, created_at, updated_at) VALUES ('plant',
     '{"id": "plant", "name": "Plant", "zone": "UTC", "week": [{"open": []}, {"open": []}, {"open": []}, {"open": []}, {"open": []}, "closed", "closed"], "exceptions": [], "maintained_until": null}',
     now(), now());
 INSERT INTO users (id, display_name, email, roles, inactive, created_at, updated_at)
-SELECT 'u' || n, 'Worker ' || n, 'worker' || n || '@plant.example', '{REPORTER}', false, now(), now() FROM generate_series(0, 199) n
+SELECT 'u' || n, 'Worker ' || n, 'worker' || n || '@plant.example', ARRAY['REPORTER'], false, now(), now() FROM generate_series(0, 199) n
 UNION ALL
-SELECT 'm' || n, 'Manager ' || n, 'manager' || n || '@plant.example', '{MANAGER}', false, now(), now() FROM generate_series(0, 19) n;
+SELECT 'm' || n, 'Manager ' || n, 'manager' || n || '@plant.example', ARRAY['MANAGER'], false, now(), now() FROM generate_series(0, 19) n;
 INSERT INTO departments (id, name, inactive, created_at, updated_at)
 SELECT 'd' || n, 'Department ' || n, false, now(), now() FROM generate_series(0, 19) n;
 INSERT INTO department_managers (department, manager, position) SELECT 'd' || n, 'm' || n, 0 FROM generate_series(0, 19) n;

@@ -14,6 +14,9 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 
 use crate::{Fault, Options};
 
+/// Marks a kept folder whose database is filled.
+const FILLED: &str = "filled";
+
 /// The database under measurement; stopped with this value.
 pub struct Stand {
     folder: PathBuf,
@@ -31,7 +34,7 @@ impl Stand {
         let folder = kept.clone().unwrap_or_else(|| env::temp_dir().join(format!("andon-figures-{}", std::process::id())));
         let mut stand = Self { url: start(&folder)?, folder, kept: kept.is_some(), pool: PgPool::connect_lazy("postgres://x")? };
         stand.pool = connect(&stand.url).await?;
-        if !stand.kept || sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_class WHERE relname = 'orders'").fetch_one(&stand.pool).await? == 0 {
+        if !stand.file(FILLED).exists() {
             // Without a checkpoint in the midst of a run, which would fall on whoever happens to be measured then.
             for setting in ["shared_buffers = '2GB'", "max_wal_size = '8GB'", "checkpoint_timeout = '30min'"] {
                 sqlx::query(AssertSqlSafe(format!("ALTER SYSTEM SET {setting}"))).execute(&stand.pool).await?;
@@ -43,6 +46,7 @@ impl Stand {
             stand.store(2)?.migrate().await?;
             let began = Instant::now();
             stand.fill(options.orders).await?;
+            fs::write(stand.file(FILLED), "")?;
             println!("filled with {} orders in {:.0} s", options.orders, began.elapsed().as_secs_f64());
         }
         Ok(stand)
