@@ -123,7 +123,7 @@ CREATE TABLE history (
     sequence integer NOT NULL CONSTRAINT history_sequence_range CHECK (sequence >= 1),
     at       timestamptz NOT NULL,
     kind     text NOT NULL CONSTRAINT history_kind_known CHECK (
-        kind IN ('CREATED', 'ADVANCED', 'NOTED', 'OVERDUE')),
+        kind IN ('CREATED', 'ADVANCED', 'NOTED', 'OVERDUE', 'DUE_DATE_CHANGED')),
     actor    text NOT NULL,
     acted_for text NOT NULL,
     imported boolean NOT NULL,

@@ -23,6 +23,11 @@ pub async fn check(config: &Config) -> Vec<Finding> {
     let right = |what, found: String| Finding { what, wrong: None, found };
     let wrong = |what, text: String| Finding { what, wrong: Some(text), found: String::new() };
     findings.push(right("configuration", "complete".into()));
+    findings.push(match daemon::tls(config) {
+        Ok(Some(_)) => right("tls", "certificate and key can be used".into()),
+        Ok(None) => right("tls", format!("plain text on {}", config.listen.address)),
+        Err(error) => wrong("tls", format!("{error}; see the keys of [listen]")),
+    });
     match Store::open(&daemon::store_settings(config)) {
         Err(error) => findings.push(wrong("database", format!("{error}; see database.url"))),
         Ok(store) => {

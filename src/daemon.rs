@@ -26,8 +26,13 @@ use crate::{
 
 /// How long stored answers are kept.
 const ANSWERS_KEPT: TimeDelta = TimeDelta::days(7);
+/// Statements that one run of tidying takes; each forgets up to 10 000 answers.
+const TIDY_ROUNDS_MAX: usize = 1_000;
 /// Between two tries to reach the database at the start.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
+
+/// A certificate chain and its private key, PEM.
+pub type CertificateAndKey = (Vec<u8>, Vec<u8>);
 
 /// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +59,9 @@ pub enum DaemonError {
     /// The database refused, for good.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+    /// Certificate and key cannot be used.
+    #[error("listen.tls: certificate and key cannot be used: {0}")]
+    Tls(tonic::transport::Error),
     /// The server ended.
     #[error("the server ended: {0}")]
     Server(#[from] tonic::transport::Error),
@@ -121,6 +129,19 @@ pub fn mailer(config: &Config) -> Result<Box<dyn Mailer>, DaemonError> {
     })?))
 }
 
+/// Certificate chain and key as configured, PEM; `None` when plain text is served.
+///
+/// # Errors
+/// When a file cannot be read, or they cannot be used.
+pub fn tls(config: &Config) -> Result<Option<CertificateAndKey>, DaemonError> {
+    let Some(tls) = &config.listen.tls else { return Ok(None) };
+    let certificate = fs::read(&tls.certificate_file)
+        .map_err(|source| DaemonError::File { key: "listen.tls_certificate_file", source })?;
+    let key = fs::read(&tls.key_file).map_err(|source| DaemonError::File { key: "listen.tls_key_file", source })?;
+    server::check_tls(&certificate, &key).map_err(DaemonError::Tls)?;
+    Ok(Some((certificate, key)))
+}
+
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
@@ -133,16 +154,7 @@ pub async fn run(config: Config) -> std::io::Result<ExitCode> {
 
 async fn serve(config: Config, shutdown: Shutdown) -> Result<(), DaemonError> {
     let store = Store::open(&store_settings(&config))?;
-    let tls = match &config.listen.tls {
-        Some(tls) => {
-            let certificate = fs::read(&tls.certificate_file)
-                .map_err(|source| DaemonError::File { key: "listen.tls_certificate_file", source })?;
-            let key =
-                fs::read(&tls.key_file).map_err(|source| DaemonError::File { key: "listen.tls_key_file", source })?;
-            Some((certificate, key))
-        }
-        None => None,
-    };
+    let tls = tls(&config)?;
     let mailer = mailer(&config)?;
     let address = config.listen.address;
     let listener = TcpListener::bind(address).await.map_err(|source| DaemonError::Listen { address, source })?;
@@ -276,8 +288,7 @@ async fn sweeping(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
         match sweep::sweep(&plant).await {
             Ok(report) if report.examined > 0 => {
                 tracing::info!(?report, "sweep");
-                bells.dispatch.notify_waiters();
-                bells.dispatch.notify_one();
+                bells.ring_dispatch();
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the sweep was put off"),
@@ -293,7 +304,17 @@ async fn tidying(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
         }
         let tidied = async {
             let (database_now, _) = plant.store.clock_and_version().await?;
-            plant.store.forget_requests(plant.clock.now(database_now) - ANSWERS_KEPT).await
+            let before = plant.clock.now(database_now) - ANSWERS_KEPT;
+            let mut forgotten = 0;
+            // As long as there is something, whatever came in since the last time: a fixed share an hour would fall behind.
+            for _ in 0..TIDY_ROUNDS_MAX {
+                let round = plant.store.forget_requests(before).await?;
+                forgotten += round;
+                if round == 0 || shutdown.has_begun() {
+                    break;
+                }
+            }
+            Ok::<_, crate::store::StoreError>(forgotten)
         };
         match tidied.await {
             Ok(forgotten) => tracing::debug!(forgotten, "stored answers tidied"),
@@ -316,8 +337,6 @@ async fn sending(
             () = bells.dispatch.notified() => {}
             () = shutdown.begun() => break,
         }
-        // The others hear it too.
-        bells.dispatch.notify_waiters();
         if first && let Err(error) = dispatch::take_back(&plant).await {
             tracing::warn!(%error, "taking back was put off");
         }
@@ -340,7 +359,7 @@ async fn sending(
 }
 
 /// Tells health checks whether the database answers.
-fn spawn_health(plant: &Arc<Plant>, reporter: tonic_health::server::HealthReporter, shutdown: &Shutdown) {
+fn spawn_health(plant: &Arc<Plant>, mut reporter: tonic_health::server::HealthReporter, shutdown: &Shutdown) {
     let (plant, stop) = (Arc::clone(plant), shutdown.clone());
     shutdown.spawn(async move {
         let mut serving = None;
@@ -349,7 +368,11 @@ fn spawn_health(plant: &Arc<Plant>, reporter: tonic_health::server::HealthReport
             tokio::select! {
                 _ = tick.tick() => {}
                 () = stop.begun() => {
-                    reporter.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+                    for service in server::SERVICES {
+                        reporter.set_service_status(service, tonic_health::ServingStatus::NotServing).await;
+                        // Ends the calls that watch: the drain would wait for them until its limit.
+                        reporter.clear_service_status(service).await;
+                    }
                     return;
                 }
             }
@@ -360,7 +383,9 @@ fn spawn_health(plant: &Arc<Plant>, reporter: tonic_health::server::HealthReport
                 } else {
                     tonic_health::ServingStatus::NotServing
                 };
-                reporter.set_service_status("", status).await;
+                for service in server::SERVICES {
+                    reporter.set_service_status(service, status).await;
+                }
                 tracing::info!(database_answers = answers, "health");
                 serving = Some(answers);
             }

@@ -3,6 +3,7 @@
 mod advance;
 mod catalogue;
 mod deliveries;
+mod factory_log;
 mod faults;
 mod floors;
 mod import;

@@ -46,6 +46,14 @@ pub struct Advance {
 impl Advance {
     /// Finds all wrong fields.
     pub fn check(&self, violations: &mut Violations) {
+        for (field, id) in [
+            ("target_status", self.target.as_deref()),
+            ("on_behalf_of", Some(self.on_behalf_of.as_str())),
+            ("assign_department", self.assign_department.as_deref()),
+            ("assign_user", self.assign_user.as_deref()),
+        ] {
+            violations.id(field, id.unwrap_or_default());
+        }
         violations.line("reason", &self.reason, 0, 500);
         violations.text("note", &self.note, 0, NOTE_MAX);
         self.notify.check("notify", violations);
@@ -174,6 +182,7 @@ pub fn advance(
         visits,
         notes: note.into_iter().collect(),
         history: vec![entry],
+        changed: None,
         alert: None,
     })
 }
@@ -202,8 +211,9 @@ fn default_target<'a>(order: &Order, order_type: &'a OrderType) -> Option<&'a St
         return order_type.next(&current.id);
     }
     match &order.interrupted {
-        Some(interrupted) => order_type.status(&interrupted.status),
-        None => order_type.next(&order.cycle_status),
+        // What was interrupted before the order went on to another status of the cycle is not what it waits for.
+        Some(interrupted) if interrupted.status == order.cycle_status => order_type.status(&interrupted.status),
+        _ => order_type.next(&order.cycle_status),
     }
 }
 
@@ -258,4 +268,68 @@ fn warnings(
         ));
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::{
+        catalogue::StatusKind,
+        create::{NewOrder, blank},
+        order::Interrupted,
+    };
+
+    fn status(id: &str, kind: StatusKind) -> Status {
+        Status {
+            id: id.into(),
+            name: id.into(),
+            definition: String::new(),
+            colour: "#000000".into(),
+            stage: String::new(),
+            default_department: None,
+            default_user: None,
+            duration_days: None,
+            kind,
+            clock: if kind == StatusKind::NonStandard { StatusClock::Pauses } else { StatusClock::Runs },
+            inactive: false,
+        }
+    }
+
+    #[test]
+    fn a_hold_goes_back_only_to_the_status_that_it_interrupted() {
+        let order_type = OrderType {
+            id: "part".into(),
+            name: "Part".into(),
+            description: String::new(),
+            calendar: "plant".into(),
+            default_status: None,
+            inactive: false,
+            statuses: vec![
+                status("new", StatusKind::Initial),
+                status("mill", StatusKind::Standard),
+                status("turn", StatusKind::Standard),
+                status("done", StatusKind::Final),
+                status("hold", StatusKind::NonStandard),
+            ],
+            version: 1,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        };
+        let day = DateTime::UNIX_EPOCH.date_naive();
+        let mut order = blank(&NewOrder::default(), uuid::Uuid::nil(), day, DateTime::UNIX_EPOCH, &order_type);
+        order.visit.status = "hold".into();
+        // where the order was last, what was left not complete, where it goes on
+        for (last, interrupted, expected) in [
+            ("mill", Some("mill"), "mill"),
+            ("mill", None, "turn"),
+            ("turn", Some("mill"), "done"), // went on from the first hold to turning, which it completed before this one
+        ] {
+            order.cycle_status = last.into();
+            order.interrupted = interrupted.map(|id| Interrupted { status: id.into(), due: None });
+            let target = default_target(&order, &order_type).map(|status| status.id.as_str());
+            assert_eq!(target, Some(expected), "{last} {interrupted:?}");
+        }
+    }
 }

@@ -61,6 +61,13 @@ impl NewOrder {
             v.add("number", "must not begin or end with white space");
         }
         v.slug("order_type", &self.order_type);
+        for (field, id) in [
+            ("assigned_department", &self.assigned_department),
+            ("assigned_user", &self.assigned_user),
+            ("status", &self.status),
+        ] {
+            v.id(field, id.as_deref().unwrap_or_default());
+        }
         v.line("title", &self.title, 0, 200);
         v.line("customer_reference", &self.customer_reference, 0, 100);
         v.line("vendor_reference", &self.vendor_reference, 0, 100);
@@ -154,6 +161,7 @@ pub fn create(request: &NewOrder, on_behalf_of: &str, taken: bool, cx: &mut Cont
         visits: vec![order.visit.clone()],
         notes: Vec::new(),
         history: vec![entry],
+        changed: None,
         alert: None,
         order,
     })

@@ -70,6 +70,7 @@ impl ImportedOrder {
         let mut note_before = DateTime::<Utc>::MIN_UTC;
         for (index, visit) in self.visits.iter().enumerate().take(VISITS_MAX) {
             v.within(&format!("visits[{index}]."), |v| {
+                v.id("status", &visit.status);
                 if visit.entered_at < before {
                     v.add("enter_time", "lies before the visit before it");
                 }
@@ -180,7 +181,7 @@ pub fn import(request: &ImportedOrder, known: Known, cx: &mut Context<'_>) -> Re
     }
     visits.push(order.visit.clone());
     let effects = Effects { opened: Some(order.visit.clone()), ..Effects::default() };
-    Ok(Some(Decision { order, created: true, effects, visits, notes, history, alert: None }))
+    Ok(Some(Decision { order, created: true, effects, visits, notes, history, changed: None, alert: None }))
 }
 
 /// When an order that is overdue on import is told: on a full minute, at least `DIGEST_PAUSE` after the import, so that the

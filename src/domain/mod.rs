@@ -11,4 +11,5 @@ pub mod note;
 pub mod order;
 pub mod refusal;
 pub mod schedule;
+pub mod set_due_date;
 pub mod violation;

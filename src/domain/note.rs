@@ -97,6 +97,12 @@ impl Notify {
     pub fn check(&self, field: &str, violations: &mut Violations) {
         if self.users.len() + self.departments.len() > NOTIFY_MAX {
             violations.add(field, format!("at most {NOTIFY_MAX} users and departments may be named"));
+            return;
+        }
+        for (kind, ids) in [("users", &self.users), ("departments", &self.departments)] {
+            for (index, id) in ids.iter().enumerate() {
+                violations.id(&format!("{field}.{kind}[{index}]"), id);
+            }
         }
     }
 }
@@ -122,6 +128,7 @@ impl AddNote {
     /// Finds all wrong fields.
     pub fn check(&self, violations: &mut Violations) {
         violations.text("text", &self.text, 1, NOTE_MAX);
+        violations.id("on_behalf_of", &self.on_behalf_of);
         self.notify.check("notify", violations);
         if (self.kind == NoteKind::Answer) != self.answers.is_some() {
             violations.add("answers", "is required for an ANSWER, and refused for other kinds");
@@ -170,6 +177,7 @@ pub fn add_note(order: &Order, request: &AddNote, cx: &mut Context<'_>) -> Resul
         visits: Vec::new(),
         notes: vec![note],
         history: vec![entry],
+        changed: None,
         alert: None,
     })
 }

@@ -203,6 +203,8 @@ pub enum HistoryKind {
     Noted,
     /// Its visit went overdue.
     Overdue,
+    /// Its due date changed.
+    DueDateChanged,
 }
 
 impl HistoryKind {
@@ -214,13 +216,16 @@ impl HistoryKind {
             Self::Advanced => "ADVANCED",
             Self::Noted => "NOTED",
             Self::Overdue => "OVERDUE",
+            Self::DueDateChanged => "DUE_DATE_CHANGED",
         }
     }
 
     /// From what the database wrote; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Created, Self::Advanced, Self::Noted, Self::Overdue].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Created, Self::Advanced, Self::Noted, Self::Overdue, Self::DueDateChanged]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 
@@ -303,6 +308,8 @@ pub struct Decision {
     pub notes: Vec<Note>,
     /// History to append.
     pub history: Vec<HistoryEntry>,
+    /// The open visit, when it changed in place.
+    pub changed: Option<Visit>,
     /// The alert to record: visit and due time.
     pub alert: Option<(i32, DateTime<Utc>)>,
 }
@@ -473,7 +480,10 @@ pub fn enter(
 }
 
 /// The due date by rule: planned for the cycle, from entry for statuses beside it and for rework.
-fn computed_due(
+///
+/// # Errors
+/// `BeyondHorizon`.
+pub fn computed_due(
     order: &Order,
     order_type: &OrderType,
     calendar: &Calendar,

@@ -63,6 +63,11 @@ impl Violations {
         }
     }
 
+    /// The id of something that may or may not exist, or empty: at most 63 characters, so that no refusal echoes a long text.
+    pub fn id(&mut self, field: &str, text: &str) {
+        self.line(field, text, 0, 63);
+    }
+
     /// A slug: `[a-z0-9][a-z0-9-]{0,62}`.
     pub fn slug(&mut self, field: &str, text: &str) {
         if !is_slug(text) {

@@ -14,6 +14,11 @@ use crate::{
 
 /// The domain of every `ErrorInfo`.
 const DOMAIN: &str = "andon";
+/// Bytes of field violations that travel in the details. Clients drop a call whose trailers are longer than 8 KiB, details
+/// travel in base64, and the text of the status twice.
+const VIOLATIONS_BYTES_MAX: usize = 3_000;
+/// Bytes of the text of a status.
+const TEXT_BYTES_MAX: usize = 900;
 
 /// The code, reason and metadata of a refusal.
 #[must_use]
@@ -85,21 +90,46 @@ pub fn name(reason: Reason) -> &'static str {
 #[must_use]
 pub fn refuse(refusal: &Refusal) -> tonic::Status {
     let (code, reason, metadata) = sort(refusal);
+    let text = cut(refusal.to_string());
     let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, metadata);
     match refusal {
         Refusal::Invalid(violations) => {
-            details.set_bad_request(violations.iter().map(field_violation).collect::<Vec<_>>());
+            details.set_bad_request(field_violations(violations));
         }
         _ if code == Code::FailedPrecondition => {
-            details.add_precondition_failure_violation(name(reason), "", refusal.to_string());
+            details.add_precondition_failure_violation(name(reason), "", text.clone());
         }
         _ => {}
     }
-    tonic::Status::with_error_details(code, refusal.to_string(), details)
+    tonic::Status::with_error_details(code, text, details)
 }
 
-fn field_violation(violation: &Violation) -> FieldViolation {
-    FieldViolation::new(&violation.field, &violation.description)
+/// As many as a client can receive; what is left out is counted in a last one.
+fn field_violations(violations: &[Violation]) -> Vec<FieldViolation> {
+    let mut bytes = 0;
+    let mut found: Vec<FieldViolation> = violations
+        .iter()
+        .take_while(|violation| {
+            bytes += violation.field.len() + violation.description.len() + 8;
+            bytes <= VIOLATIONS_BYTES_MAX
+        })
+        .map(|violation| FieldViolation::new(&violation.field, &violation.description))
+        .collect();
+    let left_out = violations.len() - found.len();
+    if left_out > 0 {
+        found.push(FieldViolation::new("", format!("{left_out} more are wrong; they are named once these are right")));
+    }
+    found
+}
+
+/// The head of a text that is too long.
+fn cut(mut text: String) -> String {
+    if text.len() > TEXT_BYTES_MAX {
+        let end = (0..=TEXT_BYTES_MAX).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
 }
 
 /// All wrong fields as a gRPC status.
@@ -148,4 +178,31 @@ fn unavailable(reason: Reason, text: &str) -> tonic::Status {
     let mut details = ErrorDetails::with_error_info(name(reason), DOMAIN, HashMap::new());
     details.set_retry_info(Some(Duration::from_secs(1)));
     tonic::Status::with_error_details(Code::Unavailable, text, details)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_many_fields_fits_into_what_a_client_receives() {
+        let violation = |index| Violation {
+            field: format!("orders[{index}].customer_reference"),
+            description: "must not contain control characters other than line breaks and tabs".into(),
+        };
+        let status = invalid((0..10_000).map(violation).collect());
+        assert!(status.details().len() * 4 / 3 + status.message().len() < 7_000);
+        let named = status.get_details_bad_request().expect("wrong fields are named").field_violations;
+        assert_eq!(named[0].field, "orders[0].customer_reference");
+        let left_out = 10_000 - (named.len() - 1);
+        assert!(named.last().expect("not empty").description.starts_with(&left_out.to_string()));
+        let few = invalid((0..12).map(violation).collect());
+        assert_eq!(few.get_details_bad_request().expect("wrong fields are named").field_violations.len(), 12);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let status = refuse(&Refusal::CycleBroken("ä".repeat(1_000)));
+        assert!(status.message().len() <= TEXT_BYTES_MAX + 3 && status.message().ends_with("ä..."));
+    }
 }

@@ -131,6 +131,7 @@ impl OrderService for Orders {
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
         let order = Box::new(parse::new_order(request.order.as_ref(), &mut v));
+        v.id("on_behalf_of", &request.on_behalf_of);
         let key = request_key("CreateOrder", &id, &request, &mut v);
         checked(v)?;
         let change = Change::Create { order, on_behalf_of: request.on_behalf_of };
@@ -145,6 +146,7 @@ impl OrderService for Orders {
         let mut v = Violations::new();
         let orders = parse::new_orders(&request.orders, &mut v);
         let mode = parse::mode(request.mode, &mut v);
+        v.id("on_behalf_of", &request.on_behalf_of);
         let key = request_key("CreateOrders", &id, &request, &mut v);
         checked(v)?;
         let changes = orders
@@ -281,6 +283,20 @@ impl OrderService for Orders {
         let (order, effects, did) = self.change(change, key, request.validate_only, arrived).await?;
         let note = did.note.as_ref().map(render::note);
         Ok(Response::new(v1::AddNoteResponse { note, order: Some(order), effects: Some(effects) }))
+    }
+
+    async fn set_due_date(&self, request: Request<v1::SetDueDateRequest>) -> Answer<v1::SetDueDateResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let due = Box::new(parse::set_due_date(&request, &mut v));
+        let key = request_key("SetDueDate", &id, &request, &mut v);
+        checked(v)?;
+        let change = Change::SetDueDate { order, due };
+        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        Ok(Response::new(v1::SetDueDateResponse { order: Some(order), effects: Some(effects) }))
     }
 
     async fn list_history(&self, request: Request<v1::ListHistoryRequest>) -> Answer<v1::ListHistoryResponse> {

@@ -14,6 +14,7 @@ use crate::{
         create::NewOrder,
         import::{ImportedNote, ImportedOrder, ImportedVisit},
         note::{AddNote, NoteKind, Notify},
+        set_due_date::SetDueDate,
         violation::Violations,
     },
     ops::write::Mode,
@@ -162,6 +163,18 @@ pub fn add_note(given: &v1::AddNoteRequest, v: &mut Violations) -> AddNote {
     };
     note.check(v);
     note
+}
+
+/// A due date.
+pub fn set_due_date(given: &v1::SetDueDateRequest, v: &mut Violations) -> SetDueDate {
+    let due = SetDueDate {
+        due_on: date("due_date", given.due_date.as_ref(), v),
+        reason: given.reason.clone(),
+        on_behalf_of: given.on_behalf_of.clone(),
+        etag: optional(&given.etag),
+    };
+    due.check(v);
+    due
 }
 
 /// A filter, and whether only overdue orders are asked for.

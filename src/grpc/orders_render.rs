@@ -160,6 +160,7 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
         HistoryKind::Advanced => v1::HistoryKind::Advanced,
         HistoryKind::Noted => v1::HistoryKind::Noted,
         HistoryKind::Overdue => v1::HistoryKind::Overdue,
+        HistoryKind::DueDateChanged => v1::HistoryKind::DueDateChanged,
     };
     let detail = &entry.detail;
     v1::HistoryEntry {

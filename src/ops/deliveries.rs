@@ -60,12 +60,7 @@ pub async fn retry_delivery(
     validate_only: bool,
 ) -> Result<DeliverySeen, Failure> {
     tokio::spawn(async move {
-        if let Some(key) = &key
-            && let Some(stored) = plant.store.find_request(&key.id).await?
-        {
-            if stored.fingerprint != key.fingerprint {
-                return Err(Refusal::RequestIdReused(key.id.clone()).into());
-            }
+        if repeated(&plant, key.as_ref()).await? {
             return get_delivery(&plant, id).await;
         }
         let seen = get_delivery(&plant, id).await?;
@@ -76,10 +71,12 @@ pub async fn retry_delivery(
             return Ok(seen);
         }
         let (database_now, _) = plant.store.clock_and_version().await?;
-        let key = key.as_ref().map(|key| (key.id.as_str(), key.fingerprint.as_slice()));
-        match plant.store.retry_delivery(id, plant.clock.now(database_now), key).await {
-            // The same call at the same time: what it asked for is done.
-            Err(error) if error.fault == StoreFault::Constraint("requests_pkey".into()) => {}
+        let bound = key.as_ref().map(|key| (key.id.as_str(), key.fingerprint.as_slice()));
+        match plant.store.retry_delivery(id, plant.clock.now(database_now), bound).await {
+            // A call with this request id at the same time: when it is the same call, what it asked for is done.
+            Err(error) if error.fault == StoreFault::Constraint("requests_pkey".into()) => {
+                repeated(&plant, key.as_ref()).await?;
+            }
             Err(error) => return Err(error.into()),
             Ok(true) => {}
             Ok(false) => {
@@ -91,4 +88,13 @@ pub async fn retry_delivery(
     })
     .await
     .unwrap_or(Err(Failure::GivenUp("the retry ended without an answer")))
+}
+
+/// Whether a call with this key was carried out before.
+async fn repeated(plant: &Plant, key: Option<&RequestKey>) -> Result<bool, Failure> {
+    let Some(key) = key else { return Ok(false) };
+    match plant.store.find_request(&key.id).await? {
+        Some(stored) if stored.fingerprint != key.fingerprint => Err(Refusal::RequestIdReused(key.id.clone()).into()),
+        stored => Ok(stored.is_some()),
+    }
 }

@@ -141,6 +141,7 @@ impl Sender {
         let now = plant.clock.now(database_now);
         let token = plant.next_id(now);
         let claimed = plant.store.claim_messages(token, now, post.lease, CLAIM_MAX).await?;
+        let claimed_at = Instant::now();
         kill_point("dispatch-after-claim");
         report.claimed = claimed.len();
         for message in claimed {
@@ -148,7 +149,7 @@ impl Sender {
                 plant.store.release(token, None, "").await?;
                 break;
             }
-            if !self.send(plant, post, &message, token, now, &mut report).await? {
+            if !self.send(plant, post, &message, token, (now, claimed_at), &mut report).await? {
                 break;
             }
         }
@@ -162,9 +163,12 @@ impl Sender {
         post: &Post,
         message: &Claimed,
         token: Uuid,
-        now: DateTime<Utc>,
+        (claimed, claimed_at): (DateTime<Utc>, Instant),
         report: &mut DispatchReport,
     ) -> Result<bool, StoreError> {
+        // Messages of one claim are sent one after the other: what those before it took has passed.
+        let clock = || claimed + TimeDelta::from_std(claimed_at.elapsed()).unwrap_or_default();
+        let now = clock();
         let rendering = match rendering(post, message) {
             Ok(rendering) => rendering,
             Err(reason) => {
@@ -193,7 +197,7 @@ impl Sender {
         let started = Instant::now();
         let delivery = self.lane.send(&outgoing).await;
         kill_point("dispatch-after-send");
-        let now = now + TimeDelta::from_std(started.elapsed()).unwrap_or_default();
+        let now = clock();
         if !matches!(delivery, Delivery::TransportDown { .. }) {
             post.breaker.reset();
         }

@@ -10,6 +10,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
+mod bridge;
 pub mod catalogue;
 pub mod clock;
 pub mod deliveries;
@@ -72,13 +73,21 @@ pub struct Plant {
     /// Limits and addresses.
     pub settings: Settings,
     ids: Mutex<Ids>,
+    bridge: bridge::Bridge,
 }
 
 impl Plant {
     /// Puts the parts together. `seed` decides all ids and jitter.
     #[must_use]
     pub fn new(store: Store, clock: Arc<dyn Clock>, settings: Settings, seed: u64) -> Arc<Self> {
-        Arc::new(Self { store, clock, snapshot: Snapshot::default(), settings, ids: Mutex::new(Ids::seeded(seed)) })
+        Arc::new(Self {
+            store,
+            clock,
+            snapshot: Snapshot::default(),
+            settings,
+            ids: Mutex::new(Ids::seeded(seed)),
+            bridge: bridge::Bridge::default(),
+        })
     }
 
     /// A maker of ids with a stream of its own.

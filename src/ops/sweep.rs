@@ -70,7 +70,8 @@ async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> 
         });
     }
     let mut cx = Context { catalogue: &catalogue, now, ids, actor: ACTOR, fallback: &plant.settings.fallback };
-    let mut decisions: Vec<_> = facts.found.iter().map(|fact| alarm::alarm(&fact.order, &mut cx)).collect();
+    let mut decisions: Vec<_> =
+        facts.found.iter().map(|fact| alarm::alarm(&fact.order, fact.alerted, &mut cx)).collect();
     alarm::fold_first_digest(&mut decisions);
     let mut writes = Writes::default();
     for decision in &decisions {

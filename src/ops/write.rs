@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Failure, Plant, RequestKey, kill_point};
+use super::{Failure, Plant, RequestKey, bridge::Placed, kill_point};
 use crate::{
     domain::{
         advance::{self, Advance},
@@ -33,6 +33,7 @@ use crate::{
         note::{self, AddNote},
         order::{Context, Decision, Effects, Order},
         refusal::{Kind, Refusal},
+        set_due_date::{self, SetDueDate},
     },
     store::{
         StoreError, StoreFault,
@@ -72,6 +73,13 @@ pub enum Change {
         order: OrderRef,
         /// The note.
         note: Box<AddNote>,
+    },
+    /// A due date.
+    SetDueDate {
+        /// Which order.
+        order: OrderRef,
+        /// The date.
+        due: Box<SetDueDate>,
     },
     /// An order with its past.
     Import(Box<ImportedOrder>),
@@ -132,6 +140,7 @@ struct Loaded {
     catalogue_version: i64,
     orders: Vec<Option<OrderFact>>,
     numbers: Vec<Option<NumberFact>>,
+    placed: Placed,
 }
 
 /// Carries out units. Every unit is answered, in the order given.
@@ -154,6 +163,10 @@ pub async fn run(plant: &Plant, units: &[Unit], ids: &mut Ids) -> Vec<Answer> {
                 }
             }
             Err(error) if retryable(&error) && attempt < ATTEMPTS_MAX => attempt += 1,
+            // What one unit's rows brought about must not be its neighbours' answer.
+            Err(error) if open.len() > 1 && error.fault != StoreFault::Unavailable => {
+                attempt = attempt.max(ATTEMPTS_TOGETHER);
+            }
             Err(error) => {
                 let shared = Arc::new(error);
                 for index in open {
@@ -183,23 +196,19 @@ async fn round(
     ids: &mut Ids,
     look_up_first: bool,
 ) -> Result<Vec<(usize, Vec<Outcome>)>, StoreError> {
-    let waited: Vec<i64> = open
-        .iter()
-        .map(|index| i64::try_from(units[*index].arrived.elapsed().as_micros()).unwrap_or(i64::MAX))
-        .collect();
     let mut answered = Vec::new();
-    let mut left: Vec<(usize, i64)> = Vec::new();
-    for (index, waited) in open.iter().copied().zip(waited) {
+    let mut left: Vec<usize> = Vec::new();
+    for index in open.iter().copied() {
         let stored = if look_up_first { stored_answer(plant, &units[index]).await? } else { None };
         match stored {
             Some(answer) => answered.push((index, answer)),
-            None => left.push((index, waited)),
+            None => left.push(index),
         }
     }
     if left.is_empty() {
         return Ok(answered);
     }
-    let changes: Vec<&Change> = left.iter().flat_map(|(index, _)| &units[*index].changes).collect();
+    let changes: Vec<&Change> = left.iter().flat_map(|index| &units[*index].changes).collect();
     let known = load(plant, &changes).await?;
     let catalogue = plant.snapshot.at(known.catalogue_version, &plant.store).await?;
     if catalogue.version != known.catalogue_version {
@@ -213,14 +222,16 @@ async fn round(
     let mut taken = HashSet::new();
     let mut decided: Vec<(usize, Vec<Outcome>, Vec<Decision>)> = Vec::new();
     let mut first = 0;
-    for (index, waited) in left {
+    for index in left {
         let unit = &units[index];
         let span = first..first + unit.changes.len();
         first = span.end;
-        let mut round = Round { plant, catalogue: &catalogue, now, known: &known, ids, waited };
+        let mut round =
+            Round { plant, catalogue: &catalogue, now, known: &known, ids, arrived_us: known.placed.us(unit.arrived) };
         let Some((outcomes, decisions)) = round.decide(unit, span, &mut taken) else { continue };
         let refused = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
-        let stored = if refused && !look_up_first { stored_answer(plant, unit).await? } else { None };
+        let stored =
+            if (refused || decisions.is_empty()) && !look_up_first { stored_answer(plant, unit).await? } else { None };
         match stored {
             Some(answer) => answered.push((index, answer)),
             None => decided.push((index, outcomes, decisions)),
@@ -254,7 +265,7 @@ async fn load(plant: &Plant, changes: &[&Change]) -> Result<Loaded, StoreError> 
     let mut number_places = Vec::new();
     for (place, change) in changes.iter().enumerate() {
         match change {
-            Change::Advance { order, .. } | Change::Note { order, .. } => {
+            Change::Advance { order, .. } | Change::Note { order, .. } | Change::SetDueDate { order, .. } => {
                 refs.push(order.clone());
                 ref_places.push(place);
             }
@@ -273,6 +284,7 @@ async fn load(plant: &Plant, changes: &[&Change]) -> Result<Loaded, StoreError> 
         catalogue_version: 0,
         orders: changes.iter().map(|_| None).collect(),
         numbers: changes.iter().map(|_| None).collect(),
+        placed: Placed::default(),
     };
     // Numbers first: when both are read, the orders' later version of the catalogue is the one that is checked.
     if !numbers.is_empty() {
@@ -285,7 +297,10 @@ async fn load(plant: &Plant, changes: &[&Change]) -> Result<Loaded, StoreError> 
         }
     }
     if !refs.is_empty() {
+        let asked = Instant::now();
         if let Some(facts) = plant.store.order_facts(&refs).await? {
+            let clock_us = facts.found.iter().map(|fact| fact.clock_us).max().unwrap_or(0);
+            known.placed = plant.bridge.read(asked, Instant::now(), clock_us);
             known.database_now = facts.database_now;
             known.catalogue_version = facts.catalogue_version;
             for fact in facts.found {
@@ -308,7 +323,8 @@ struct Round<'a> {
     now: DateTime<Utc>,
     known: &'a Loaded,
     ids: &'a mut Ids,
-    waited: i64,
+    /// When the call arrived, at the earliest, by the database's wall clock.
+    arrived_us: i64,
 }
 
 impl Round<'_> {
@@ -321,7 +337,7 @@ impl Round<'_> {
     ) -> Option<(Vec<Outcome>, Vec<Decision>)> {
         let mut own: HashSet<Taken> = HashSet::new();
         let mut outcomes = Vec::with_capacity(unit.changes.len());
-        let mut decisions = Vec::new();
+        let mut decisions: Vec<Decision> = Vec::new();
         let mut one_type: Option<String> = None;
         for (change, place) in unit.changes.iter().zip(span) {
             let name = self.name(change, place);
@@ -332,9 +348,18 @@ impl Round<'_> {
                 outcomes.push(Outcome::Repeated);
                 continue;
             }
-            let fresh = own.insert(name);
+            let earlier = match &name {
+                Taken::Number(number) if own.contains(&name) => {
+                    decisions.iter().map(|decision| &decision.order).find(|order| order.number == *number)
+                }
+                _ => None,
+            };
             let result =
-                self.same_type(unit, place, &mut one_type).and_then(|()| self.change(unit, change, place, fresh));
+                self.same_type(unit, place, &mut one_type).and_then(|()| self.change(unit, change, place, earlier));
+            // A number is taken by the order that gets it, not by one that was refused.
+            if !matches!(name, Taken::Number(_)) || matches!(result, Ok(Some(_))) {
+                own.insert(name);
+            }
             match result {
                 Ok(Some(decision)) => {
                     outcomes.push(Outcome::Done {
@@ -370,10 +395,12 @@ impl Round<'_> {
         match change {
             Change::Create { order, .. } => Taken::Number(order.number.clone()),
             Change::Import(order) => Taken::Number(order.order.number.clone()),
-            Change::Advance { order, .. } | Change::Note { order, .. } => match &self.known.orders[place] {
-                Some(fact) => Taken::Order(fact.order.id),
-                None => Taken::Nothing(order.to_string()),
-            },
+            Change::Advance { order, .. } | Change::Note { order, .. } | Change::SetDueDate { order, .. } => {
+                match &self.known.orders[place] {
+                    Some(fact) => Taken::Order(fact.order.id),
+                    None => Taken::Nothing(order.to_string()),
+                }
+            }
         }
     }
 
@@ -389,7 +416,14 @@ impl Round<'_> {
         }
     }
 
-    fn change(&mut self, unit: &Unit, change: &Change, place: usize, fresh: bool) -> Result<Option<Decision>, Refusal> {
+    /// Decides one change; `earlier` is the order that an earlier change of the unit makes under the same number.
+    fn change(
+        &mut self,
+        unit: &Unit,
+        change: &Change,
+        place: usize,
+        earlier: Option<&Order>,
+    ) -> Result<Option<Decision>, Refusal> {
         let mut cx = Context {
             catalogue: self.catalogue,
             now: self.now,
@@ -403,23 +437,30 @@ impl Round<'_> {
         };
         match change {
             Change::Create { order, on_behalf_of } => {
-                let taken = !fresh || self.known.numbers[place].as_ref().is_some_and(|fact| fact.taken);
+                let taken = earlier.is_some() || self.known.numbers[place].as_ref().is_some_and(|fact| fact.taken);
                 create::create(order, on_behalf_of, taken, &mut cx).map(Some)
             }
             Change::Advance { order, advance, etag } => {
                 let fact = found(order)?;
-                if etag.is_none() && fact.age_us <= self.waited {
+                if etag.is_none() && fact.touched_us >= self.arrived_us {
                     return Err(Refusal::EtagMismatch { kind: Kind::Order, current_etag: fact.order.etag() });
                 }
                 advance::advance(&fact.order, advance, etag.as_deref(), &mut cx).map(Some)
             }
             Change::Note { order, note } => note::add_note(&found(order)?.order, note, &mut cx).map(Some),
+            Change::SetDueDate { order, due } => {
+                set_due_date::set_due_date(&found(order)?.order, due, &mut cx).map(Some)
+            }
             Change::Import(order) => {
-                let known = match &self.known.numbers[place] {
-                    _ if !fresh => Known::Differs,
-                    Some(NumberFact { taken: false, .. }) | None => Known::No,
-                    Some(fact) if fact.import_fingerprint.as_deref() == Some(&order.fingerprint) => Known::Same,
-                    Some(_) => Known::Differs,
+                let known = match (earlier, &self.known.numbers[place]) {
+                    (None, Some(NumberFact { taken: false, .. }) | None) => Known::No,
+                    (Some(Order { import_fingerprint, .. }), _)
+                    | (None, Some(NumberFact { import_fingerprint, .. }))
+                        if import_fingerprint.as_deref() == Some(&order.fingerprint) =>
+                    {
+                        Known::Same
+                    }
+                    _ => Known::Differs,
                 };
                 import::import(order, known, &mut cx)
             }

@@ -46,7 +46,8 @@ impl StoreError {
                 (Some("57P01" | "57P02" | "57P03" | "53300" | "57014" | "55P03" | "25006" | "25P03"), _) => {
                     StoreFault::Unavailable
                 }
-                (Some(code), _) if code.starts_with("08") => StoreFault::Unavailable,
+                // Connection lost; disk, memory or connections used up.
+                (Some(code), _) if code.starts_with("08") || code.starts_with("53") => StoreFault::Unavailable,
                 (_, Some(constraint)) => StoreFault::Constraint(constraint.to_owned()),
                 _ => StoreFault::Other,
             },

@@ -18,7 +18,9 @@ pub(super) struct OrderRow {
     pub place: i64,
     pub database_now: DateTime<Utc>,
     pub catalogue_version: i64,
-    pub age_us: i64,
+    pub clock_us: i64,
+    pub touched_us: i64,
+    pub alerted: bool,
     pub id: Uuid,
     pub number: String,
     pub order_type: String,
@@ -67,11 +69,13 @@ pub(super) struct OrderRow {
 
 /// The columns of `OrderRow`, then the rest of the statement. `o` is the order, `c` the catalogue's version, `place` comes first.
 macro_rules! order_rows {
-    ($place:literal, $rest:literal $(, $argument:expr)*) => {
+    ($place:literal, $alerted:literal, $rest:literal $(, $argument:expr)*) => {
         sqlx::query_as!(
             crate::store::facts::OrderRow,
             "SELECT " + $place + r#" AS "place!", now() AS "database_now!", c.version AS catalogue_version,
-                (extract(epoch FROM clock_timestamp() - o.touched_at) * 1e6)::bigint AS "age_us!",
+                (extract(epoch FROM clock_timestamp()) * 1e6)::bigint AS "clock_us!",
+                (extract(epoch FROM o.touched_at) * 1e6)::bigint AS "touched_us!",
+                "# + $alerted + r#" AS "alerted!",
                 o.id, o.number, o.order_type, o.title, o.customer_reference, o.vendor_reference, o.sales_order_line,
                 o.product, o.quantity::text AS "quantity", o.ordered_on, o.delivery_on, o.priority,
                 o.labels AS "labels: _", o.assigned_department, o.assigned_user, o.status, o.visit_sequence,
@@ -103,15 +107,19 @@ impl std::fmt::Display for OrderRef {
     }
 }
 
-/// The facts of one order, and how long ago a caller last changed it.
+/// The facts of one order, and when a caller last changed it.
 #[derive(Debug, Clone)]
 pub struct OrderFact {
     /// Place of the reference in the request, from 0.
     pub place: usize,
     /// The order.
     pub order: Order,
-    /// Microseconds since a caller last changed it, by the database's wall clock.
-    pub age_us: i64,
+    /// The database's wall clock when it was read, in microseconds since 1970.
+    pub clock_us: i64,
+    /// When a caller last changed it, by the same clock.
+    pub touched_us: i64,
+    /// Whether its visit was reported overdue for this due time before; only read with due alarms.
+    pub alerted: bool,
 }
 
 /// What was read in one round trip.
@@ -149,6 +157,7 @@ impl Store {
             refs.iter().map(|r| if let OrderRef::Number(number) = r { Some(number.clone()) } else { None }).collect();
         let rows = order_rows!(
             "i.place",
+            "false",
             "FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS i (id, number, place)
              CROSS JOIN catalogue_version c
              JOIN LATERAL (SELECT COALESCE(i.id, (SELECT n.id FROM orders n WHERE n.number = i.number)) AS id) k ON true
@@ -216,6 +225,8 @@ pub(crate) async fn lock_due_alarms(
 ) -> Result<Option<Facts<OrderFact>>, StoreError> {
     let rows = order_rows!(
         "1::bigint",
+        "EXISTS (SELECT FROM alerts a WHERE a.order_id = o.id AND a.visit_sequence = o.visit_sequence
+            AND a.rule = 'OVERDUE' AND a.due_at = o.due_at)",
         "FROM orders o CROSS JOIN catalogue_version c
          WHERE o.next_alarm_at <= $1
          ORDER BY o.next_alarm_at
@@ -235,7 +246,15 @@ pub(super) fn facts(rows: Vec<OrderRow>) -> Result<Option<Facts<OrderFact>>, Sto
     let (database_now, catalogue_version) = (first.database_now, first.catalogue_version);
     let found = rows
         .into_iter()
-        .map(|row| Ok(OrderFact { place: place(row.place), age_us: row.age_us, order: order(row)? }))
+        .map(|row| {
+            Ok(OrderFact {
+                place: place(row.place),
+                clock_us: row.clock_us,
+                touched_us: row.touched_us,
+                alerted: row.alerted,
+                order: order(row)?,
+            })
+        })
         .collect::<Result<_, StoreError>>()?;
     Ok(Some(Facts { database_now, catalogue_version, found }))
 }

@@ -83,7 +83,8 @@ pub struct StatusCount {
     pub overdue: i64,
 }
 
-const COLUMNS: &str = "SELECT 1::bigint AS place, now() AS database_now, c.version AS catalogue_version, 0::bigint AS age_us,
+const COLUMNS: &str = "SELECT 1::bigint AS place, now() AS database_now, c.version AS catalogue_version, 0::bigint AS clock_us,
+    0::bigint AS touched_us, false AS alerted,
     o.id, o.number, o.order_type, o.title, o.customer_reference, o.vendor_reference, o.sales_order_line, o.product,
     o.quantity::text AS quantity, o.ordered_on, o.delivery_on, o.priority, o.labels, o.assigned_department, o.assigned_user,
     o.status, o.visit_sequence, o.entered_at, o.entered_on, o.due_on, o.due_at, o.due_source, o.rework, o.resumed,

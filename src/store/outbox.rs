@@ -138,10 +138,17 @@ impl Store {
     ) -> Result<Begun, StoreError> {
         let row = sqlx::query!(
             r#"WITH claim AS (
-                   SELECT m.id, m.kind <> 'OVERDUE' OR EXISTS (
-                       SELECT FROM orders o
-                       WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
-                         AND o.due_at = m.due_at) AS holds
+                   SELECT m.id, CASE m.kind
+                       WHEN 'OVERDUE' THEN EXISTS (
+                           SELECT FROM orders o
+                           WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
+                             AND o.due_at = m.due_at)
+                       -- As long as one of its orders is still overdue, or was only counted.
+                       WHEN 'OVERDUE_DIGEST' THEN (m.facts #>> '{OverdueDigest,more}')::bigint > 0 OR EXISTS (
+                           SELECT FROM json_array_elements(m.facts #> '{OverdueDigest,orders}') f
+                           JOIN orders o ON o.id = (f ->> 'order_id')::uuid
+                           WHERE o.closed_at IS NULL AND o.due_at = (f ->> 'due_at')::timestamptz)
+                       ELSE true END AS holds
                    FROM outbox m
                    WHERE m.id = $1 AND m.token = $2 AND m.state = 'CLAIMED' AND m.lease_until > clock_timestamp()
                    FOR UPDATE OF m),
@@ -273,6 +280,7 @@ impl Store {
         sqlx::query!(
             "UPDATE outbox SET
                  attempts = attempts - CASE WHEN state = 'SENDING' THEN 1 ELSE 0 END,
+                 first_attempt_at = CASE WHEN state = 'SENDING' AND attempts = 1 THEN NULL ELSE first_attempt_at END,
                  state = CASE WHEN uncertain_count > 0 THEN 'UNCERTAIN' ELSE 'READY' END, token = NULL, lease_until = NULL,
                  next_attempt_at = COALESCE($2, next_attempt_at), detail = CASE WHEN $3 = '' THEN detail ELSE $3 END
              WHERE token = $1",

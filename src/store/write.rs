@@ -163,7 +163,8 @@ impl<'a> Writes<'a> {
             self.created.push(order_out(order));
         } else {
             self.updated.push(order_out(order));
-            self.closed.extend(decision.effects.closed.iter().map(|visit| visit_out(order.id, visit)));
+            let changed = decision.effects.closed.iter().chain(&decision.changed);
+            self.closed.extend(changed.map(|visit| visit_out(order.id, visit)));
         }
         self.visits.extend(decision.visits.iter().map(|visit| visit_out(order.id, visit)));
         self.notes.extend(decision.notes.iter().map(|note| NoteOut { order_id: order.id, note }));
@@ -356,9 +357,12 @@ pub(crate) async fn write(
             WHERE o.id = w.id
             RETURNING o.id),
         closed AS (
-            UPDATE visits v SET left_at = t.left_at, completed_on = t.completed_on, completed = t.completed
+            UPDATE visits v SET
+                left_at = t.left_at, completed_on = t.completed_on, completed = t.completed, due_on = t.due_on,
+                due_at = t.due_at, due_source = t.due_source
             FROM json_to_recordset($3::json) AS t (
-                order_id uuid, sequence integer, left_at timestamptz, completed_on date, completed boolean)
+                order_id uuid, sequence integer, left_at timestamptz, completed_on date, completed boolean, due_on date,
+                due_at timestamptz, due_source text)
             WHERE v.order_id = t.order_id AND v.sequence = t.sequence AND v.left_at IS NULL
             RETURNING v.order_id),
         created AS (

@@ -81,6 +81,7 @@ fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
             vec![closed + &opened]
         }
         HistoryKind::Overdue => vec![format!("overdue: {opened}")],
+        HistoryKind::DueDateChanged => vec![format!("due date changed: {opened}")],
         HistoryKind::Noted | HistoryKind::Unspecified => Vec::new(),
     };
     if !entry.reason.is_empty() {

@@ -3,6 +3,7 @@
 mod advance;
 mod board;
 mod create;
+mod due;
 mod history;
 mod list;
 mod note;
@@ -28,6 +29,8 @@ pub enum Verb {
     Create(Box<create::Create>),
     /// Move orders to their next status, or to the one given
     Advance(Box<advance::Advance>),
+    /// Set the due date of an order's current status by hand, or clear it
+    Due(due::SetDue),
     /// Add a note to an order
     Note(note::AddNote),
     /// Everything that happened to an order, oldest first
@@ -46,6 +49,7 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
         Verb::Show(show) => show::run(caller, &show).await,
         Verb::Create(create) => create::run(caller, *create).await,
         Verb::Advance(advance) => advance::run(caller, *advance).await,
+        Verb::Due(due) => due::run(caller, due).await,
         Verb::Note(note) => note::run(caller, note).await,
         Verb::History(history) => history::run(caller, &history).await,
         Verb::Board(board) => board::run(caller, board).await,

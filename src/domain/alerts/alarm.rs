@@ -9,14 +9,16 @@ use super::{
 };
 use crate::domain::order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order};
 
-/// What fires for one order at `now`. Its next alarm is settled either way, so that a tick always makes progress.
-pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Decision {
+/// What fires for one order at `now`. Its next alarm is settled either way, so that a tick always makes progress. `alerted`: the
+/// visit was reported for this very due time before, and the date was moved away and back since; that is not told again.
+pub fn alarm(before: &Order, alerted: bool, cx: &mut Context<'_>) -> Decision {
     let mut order = before.clone();
     order.version += 1;
     let due = match before.visit.due {
-        Some(due) if before.overdue(cx.now) => due,
+        Some(due) if before.overdue(cx.now) && !alerted => due,
         due => {
-            order.next_alarm_at = due.map(|due| due.at).filter(|_| before.closed_at.is_none());
+            let waits = before.closed_at.is_none() && !before.overdue(cx.now);
+            order.next_alarm_at = due.map(|due| due.at).filter(|_| waits);
             return Decision {
                 order,
                 created: false,
@@ -24,6 +26,7 @@ pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Decision {
                 visits: Vec::new(),
                 notes: Vec::new(),
                 history: Vec::new(),
+                changed: None,
                 alert: None,
             };
         }
@@ -45,6 +48,7 @@ pub fn alarm(before: &Order, cx: &mut Context<'_>) -> Decision {
         visits: Vec::new(),
         notes: Vec::new(),
         history: vec![entry],
+        changed: None,
     }
 }
 
@@ -102,5 +106,50 @@ pub fn fold_first_digest(decisions: &mut [Decision]) {
     }
     for (index, digest) in digests {
         decisions[index].effects.messages.push(digest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+
+    use super::*;
+    use crate::domain::{
+        catalogue::{Catalogue, OrderType},
+        create::{NewOrder, blank},
+        ids::Ids,
+        order::{Due, DueSource},
+    };
+
+    #[test]
+    fn a_due_time_that_comes_back_is_not_told_again() {
+        let at = DateTime::UNIX_EPOCH;
+        let order_type = OrderType {
+            id: "part".into(),
+            name: "Part".into(),
+            description: String::new(),
+            calendar: "plant".into(),
+            default_status: None,
+            inactive: false,
+            statuses: Vec::new(),
+            version: 1,
+            created_at: at,
+            updated_at: at,
+        };
+        let mut order = blank(&NewOrder::default(), uuid::Uuid::nil(), at.date_naive(), at, &order_type);
+        order.visit.due = Some(Due { on: at.date_naive(), at, source: DueSource::Manual });
+        order.next_alarm_at = Some(at);
+        let catalogue = Catalogue::default();
+        let mut ids = Ids::seeded(1);
+        // alerted before, seconds from the due time to now, alerts, next alarm
+        for (alerted, seconds, alerts, next) in
+            [(false, 0, true, None), (true, 0, false, None), (false, -1, false, Some(at)), (true, -1, false, Some(at))]
+        {
+            let now = at + TimeDelta::seconds(seconds);
+            let mut cx = Context { catalogue: &catalogue, now, ids: &mut ids, actor: "andon", fallback: "fallback@x" };
+            let decision = alarm(&order, alerted, &mut cx);
+            assert_eq!((decision.alert.is_some(), decision.order.next_alarm_at), (alerts, next), "{alerted} {seconds}");
+            assert_eq!(decision.effects.messages.len(), usize::from(alerts));
+        }
     }
 }

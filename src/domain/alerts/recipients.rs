@@ -11,16 +11,17 @@ use crate::domain::{
     schedule,
 };
 
-/// Gathers people, each once.
+/// Gathers people, each once; people who share an address count as one, since one mailbox is told once.
 struct Gathered<'a> {
     people: Vec<(Recipient, Why)>,
     users: BTreeSet<&'a str>,
+    addresses: BTreeSet<String>,
     passed_over: Vec<String>,
 }
 
 impl<'a> Gathered<'a> {
     fn new() -> Self {
-        Self { people: Vec::new(), users: BTreeSet::new(), passed_over: Vec::new() }
+        Self { people: Vec::new(), users: BTreeSet::new(), addresses: BTreeSet::new(), passed_over: Vec::new() }
     }
 
     fn add(&mut self, user: &'a User, why: Why) {
@@ -31,7 +32,7 @@ impl<'a> Gathered<'a> {
             self.passed_over.push(format!("{} is inactive", user.display_name));
         } else if user.email.is_empty() {
             self.passed_over.push(format!("{} has no address", user.display_name));
-        } else {
+        } else if self.addresses.insert(user.email.to_lowercase()) {
             let recipient =
                 Recipient { user: Some(user.id.clone()), name: user.display_name.clone(), address: user.email.clone() };
             self.people.push((recipient, why));
@@ -172,5 +173,53 @@ pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
         customer_reference: order.customer_reference.clone(),
         last_note: order.last_note.as_ref().map(NoteFacts::from),
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn user(id: &str, email: &str, inactive: bool) -> User {
+        User {
+            id: id.into(),
+            display_name: id.to_uppercase(),
+            email: email.into(),
+            roles: Vec::new(),
+            inactive,
+            version: 1,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_mailbox_that_people_share_is_told_once() {
+        let (ann, bob, eve) = (
+            user("ann", "shop@example.com", false),
+            user("bob", "Shop@example.com", false),
+            user("eve", "eve@x", false),
+        );
+        let mut gathered = Gathered::new();
+        for person in [&ann, &bob, &eve, &ann] {
+            gathered.add(person, Why::Notified);
+        }
+        let told: Vec<_> =
+            gathered.or_fallback("fallback@x").into_iter().map(|(recipient, _)| recipient.address).collect();
+        assert_eq!(told, ["shop@example.com", "eve@x"]);
+    }
+
+    #[test]
+    fn the_fallback_is_told_when_everybody_is_passed_over() {
+        let (ann, bob) = (user("ann", "ann@x", true), user("bob", "", false));
+        let mut gathered = Gathered::new();
+        gathered.add(&ann, Why::Assignee);
+        gathered.add(&bob, Why::Notified);
+        let people = gathered.or_fallback("fallback@x");
+        assert_eq!(people.len(), 1);
+        assert_eq!(people[0].0.address, "fallback@x");
+        assert_eq!(people[0].1, Why::Fallback("ANN is inactive; BOB has no address".into()));
     }
 }
