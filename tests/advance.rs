@@ -319,6 +319,27 @@ async fn of_callers_with_the_same_etag_at_two_daemons_exactly_one_wins() {
     one_wins(&[shop.api.clone(), other.api()], true).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_without_etag_who_waits_for_each_answer_is_never_refused() {
+    let shop = Shop::open(MONDAY).await;
+    // Many callers, so that the database takes its time; a daemon that has just begun, and knows little of that.
+    for round in 0..5 {
+        let daemon = Daemon::start(&shop.database, Options::new().clock(&shop.clock)).await;
+        let api = daemon.api();
+        let answers = at_once(16, |caller| {
+            let api = api.clone();
+            async move {
+                let name = format!("A-{round}-{caller}");
+                api.create(order(&name)).await;
+                step(api.clone(), advance(&name)).await?;
+                step(api, advance(&name)).await
+            }
+        })
+        .await;
+        assert!(answers.iter().all(Result::is_ok), "{:?}", answers.iter().find(|answer| answer.is_err()));
+    }
+}
+
 /// Two calls without etag are both on their way before either can write: one step, not two.
 async fn one_step(shop: &Shop, apis: &[Api; 2]) {
     shop.api.create(order("A-1")).await;
