@@ -17,6 +17,7 @@ pub mod deliveries;
 pub mod dispatch;
 pub mod explain;
 pub mod gather;
+mod made;
 pub mod orders;
 mod snapshot;
 pub mod sweep;
@@ -74,6 +75,7 @@ pub struct Plant {
     pub settings: Settings,
     ids: Mutex<Ids>,
     bridge: bridge::Bridge,
+    made: made::Made,
 }
 
 impl Plant {
@@ -87,6 +89,7 @@ impl Plant {
             settings,
             ids: Mutex::new(Ids::seeded(seed)),
             bridge: bridge::Bridge::default(),
+            made: made::Made::default(),
         })
     }
 

@@ -442,7 +442,9 @@ impl Round<'_> {
             }
             Change::Advance { order, advance, etag } => {
                 let fact = found(order)?;
-                if etag.is_none() && fact.touched_us >= self.arrived_us {
+                let in_between = fact.touched_us >= self.arrived_us
+                    && !self.plant.made.before(fact.order.id, fact.order.revision, unit.arrived);
+                if etag.is_none() && in_between {
                     return Err(Refusal::EtagMismatch { kind: Kind::Order, current_etag: fact.order.etag() });
                 }
                 advance::advance(&fact.order, advance, etag.as_deref(), &mut cx).map(Some)
@@ -500,6 +502,8 @@ async fn apply(
     }
     kill_point("write-before");
     plant.store.write(&writes, catalogue_version).await?;
+    let orders = decided.iter().flat_map(|(_, _, decisions)| decisions).map(|decision| &decision.order);
+    plant.made.note(orders.map(|order| (order.id, order.revision)), Instant::now());
     kill_point("write-after");
     Ok(())
 }
