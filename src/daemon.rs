@@ -126,11 +126,14 @@ pub fn mailer(config: &Config) -> Result<Box<dyn Mailer>, DaemonError> {
     })?))
 }
 
-/// Certificate chain and key as configured, PEM; `None` when plain text is served.
+/// Certificate chain and key, PEM.
+pub type CertificateAndKey = (Vec<u8>, Vec<u8>);
+
+/// Certificate chain and key as configured; `None` when plain text is served.
 ///
 /// # Errors
 /// When a file cannot be read, or they cannot be used.
-pub fn tls(config: &Config) -> Result<Option<(Vec<u8>, Vec<u8>)>, DaemonError> {
+pub fn tls(config: &Config) -> Result<Option<CertificateAndKey>, DaemonError> {
     let Some(tls) = &config.listen.tls else { return Ok(None) };
     let certificate = fs::read(&tls.certificate_file)
         .map_err(|source| DaemonError::File { key: "listen.tls_certificate_file", source })?;
