@@ -31,6 +31,9 @@ const TIDY_ROUNDS_MAX: usize = 1_000;
 /// Between two tries to reach the database at the start.
 const DATABASE_RETRY: Duration = Duration::from_secs(1);
 
+/// A certificate chain and its private key, PEM.
+pub type CertificateAndKey = (Vec<u8>, Vec<u8>);
+
 /// Why the daemon did not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
@@ -126,10 +129,7 @@ pub fn mailer(config: &Config) -> Result<Box<dyn Mailer>, DaemonError> {
     })?))
 }
 
-/// Certificate chain and key, PEM.
-pub type CertificateAndKey = (Vec<u8>, Vec<u8>);
-
-/// Certificate chain and key as configured; `None` when plain text is served.
+/// Certificate chain and key as configured, PEM; `None` when plain text is served.
 ///
 /// # Errors
 /// When a file cannot be read, or they cannot be used.

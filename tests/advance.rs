@@ -105,9 +105,9 @@ async fn a_hold_gives_its_days_back_and_the_status_resumes() {
     shop.api.create(order("A-1")).await;
     shop.api.advance(advance("A-1")).await;
     let hold = Advance { target_status: "on-hold".into(), not_complete: true, ..Advance::default() };
-    let (held, effects) = shop.api.advance(advance_with("A-1", hold)).await;
+    let (waiting, effects) = shop.api.advance(advance_with("A-1", hold)).await;
     assert!(!effects.closed_visit.expect("a visit was closed").completed);
-    assert_eq!((visit(&held).status.as_str(), visit(&held).due_date), ("on-hold", None));
+    assert_eq!((visit(&waiting).status.as_str(), visit(&waiting).due_date), ("on-hold", None));
     // From Monday 09:00 to Thursday 09:00: Monday, Tuesday and Wednesday are lost, Thursday is not.
     shop.set("2026-03-05T08:00:00Z");
     assert_eq!(shop.api.overdue().await, Vec::<String>::new());
@@ -307,7 +307,7 @@ async fn shop_steps(api: &Api, number: &str) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_callers_with_the_same_etag_exactly_one_wins() {
     let shop = Shop::open(MONDAY).await;
-    one_wins(&[shop.api.clone()], true).await;
+    one_wins(std::slice::from_ref(&shop.api), true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -341,7 +341,7 @@ async fn of_two_callers_without_etag_nobody_makes_a_double_step() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_without_etag_at_the_same_moment_step_as_often_as_they_were_answered() {
     let shop = Shop::open(MONDAY).await;
-    one_wins(&[shop.api.clone()], false).await;
+    one_wins(std::slice::from_ref(&shop.api), false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

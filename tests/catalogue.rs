@@ -1,78 +1,32 @@
 //! The catalogue through the public API: types, statuses, calendars, users and departments.
 
-use std::{
-    process,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
-use andon::{
-    grpc::{
-        calendars::Calendars,
-        order_types::OrderTypes,
-        orders::Orders,
-        page_token::PageTokens,
-        people::People,
-        proto::{
-            Date,
-            v1::{
-                self, calendar_service_client::CalendarServiceClient, calendar_service_server::CalendarServiceServer,
-                order_service_client::OrderServiceClient, order_service_server::OrderServiceServer,
-                order_type_service_client::OrderTypeServiceClient, order_type_service_server::OrderTypeServiceServer,
-                people_service_client::PeopleServiceClient, people_service_server::PeopleServiceServer,
-            },
-        },
+use andon::grpc::proto::{
+    Date,
+    v1::{
+        self, calendar_service_client::CalendarServiceClient, order_service_client::OrderServiceClient,
+        order_type_service_client::OrderTypeServiceClient, people_service_client::PeopleServiceClient,
     },
-    ops::{DatabaseClock, Plant, Settings, gather::Gatherer},
-    store::{Store, StoreSettings},
 };
 use prost_types::FieldMask;
-use tokio::{net::TcpListener, sync::Barrier};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{
-    Code,
-    transport::{Channel, Server},
-};
+use tokio::sync::Barrier;
+use tonic::{Code, transport::Channel};
 use tonic_types::StatusExt as _;
 
-const SERVER: &str = "postgres://andon@127.0.0.1:54999";
+use crate::support::{Daemon, Database, Options};
 
-/// A daemon's services over a database of their own; the channel, and the URL of the database.
-async fn plant() -> (Channel, String) {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("cat_test_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let server = sqlx::PgPool::connect(&format!("{SERVER}/postgres")).await.expect("a server");
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&server).await.expect("a database");
-    let url = format!("{SERVER}/{name}");
-    let limit = Duration::from_secs(10);
-    let store = Store::open(&StoreSettings {
-        url: url.clone(),
-        pool_max: 8,
-        delivery_pool_max: 1,
-        acquire_timeout: limit,
-        statement_timeout: limit,
-        lock_timeout: limit,
-    })
-    .expect("a URL");
-    store.migrate().await.expect("migrations");
-    let tokens = PageTokens::new(store.page_token_key().await.expect("a key"));
-    let settings = Settings { fallback: String::new(), gather_max: 8, gather_lanes: 1, sweep_batch: 8 };
-    let plant = Plant::new(store, Arc::new(DatabaseClock), settings, 1);
-    let gatherer = Gatherer::start(&plant, |lane| drop(tokio::spawn(lane)));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let serving = Server::builder()
-        .add_service(OrderTypeServiceServer::new(OrderTypes::new(plant.clone())))
-        .add_service(CalendarServiceServer::new(Calendars::new(plant.clone())))
-        .add_service(PeopleServiceServer::new(People::new(plant.clone())))
-        .add_service(OrderServiceServer::new(Orders::new(plant, gatherer, tokens)))
-        .serve_with_incoming(TcpListenerStream::new(listener));
-    tokio::spawn(serving);
-    let channel = Channel::from_shared(format!("http://{address}")).expect("a URI").connect().await.expect("served");
-    (channel, url)
+/// A running daemon on a database of its own.
+struct Running {
+    _daemon: Daemon,
+    database: Database,
+}
+
+/// A daemon's services over a database of their own.
+async fn plant() -> (Channel, Running) {
+    let database = Database::create();
+    let daemon = Daemon::start(&database, Options::new()).await;
+    (daemon.channel(), Running { _daemon: daemon, database })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as requests want it")]
@@ -170,18 +124,18 @@ async fn get_type(types: &mut OrderTypeServiceClient<Channel>) -> v1::OrderType 
 }
 
 /// A plant with the calendar `plant` and the type `machining`.
-async fn machining() -> (OrderTypeServiceClient<Channel>, Channel, String) {
-    let (channel, url) = plant().await;
+async fn machining() -> (OrderTypeServiceClient<Channel>, Channel, Running) {
+    let (channel, running) = plant().await;
     let request = v1::CreateCalendarRequest { calendar: Some(calendar("plant")), ..Default::default() };
     CalendarServiceClient::new(channel.clone()).create_calendar(request).await.expect("created");
     let mut types = OrderTypeServiceClient::new(channel.clone());
     types.create_order_type(new_type(order_type("machining"))).await.expect("created");
-    (types, channel, url)
+    (types, channel, running)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_is_created_listed_got_and_changed_field_by_field() {
-    let (channel, _) = plant().await;
+    let (channel, _running) = plant().await;
     let mut people = PeopleServiceClient::new(channel);
     let given = v1::User { roles: vec![v1::Role::Manager.into(), v1::Role::Planner.into()], ..user("anna") };
     let created =
@@ -220,9 +174,9 @@ async fn a_user_is_created_listed_got_and_changed_field_by_field() {
     assert_eq!(listed(true).await, ["anna", "ben"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_department_keeps_its_managers_in_order_and_only_takes_active_ones() {
-    let (channel, _) = plant().await;
+    let (channel, _running) = plant().await;
     let mut people = PeopleServiceClient::new(channel);
     for id in ["anna", "ben"] {
         people.create_user(new_user(user(id))).await.expect("created");
@@ -252,9 +206,9 @@ async fn a_department_keeps_its_managers_in_order_and_only_takes_active_ones() {
     assert_eq!(listed.into_inner().departments.len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_calendar_comes_back_as_it_was_written_and_explains_its_due_dates() {
-    let (channel, _) = plant().await;
+    let (channel, _running) = plant().await;
     let mut calendars = CalendarServiceClient::new(channel);
     let day = |month, day| Some(v1::MonthDay { month, day });
     let date = |year, month, day| Some(Date { year, month, day });
@@ -312,9 +266,9 @@ async fn a_calendar_comes_back_as_it_was_written_and_explains_its_due_dates() {
     assert_eq!(listed.calendars, [after]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_wrong_fields_are_named_at_once() {
-    let (channel, _) = plant().await;
+    let (channel, _running) = plant().await;
     let mut wrong_type = order_type("Machining");
     wrong_type.name = String::new();
     wrong_type.default_status = "nowhere".into();
@@ -369,9 +323,9 @@ async fn all_wrong_fields_are_named_at_once() {
     assert_eq!(wrong_fields(&people.get_user(v1::GetUserRequest::default()).await.expect_err("wrong")), ["id"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_request_id_gives_the_first_answer_and_another_request_is_refused() {
-    let (channel, _) = plant().await;
+    let (channel, _running) = plant().await;
     let mut people = PeopleServiceClient::new(channel);
     let request = v1::CreateUserRequest { request_id: "r-1".into(), ..new_user(user("anna")) };
     let first = people.create_user(request.clone()).await.expect("created").into_inner();
@@ -390,14 +344,14 @@ async fn a_repeated_request_id_gives_the_first_answer_and_another_request_is_ref
     assert_eq!(reason(&people.create_department(other).await.expect_err("reused")), "REQUEST_ID_REUSED");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn validate_only_answers_the_same_and_writes_nothing() {
-    let (channel, url) = plant().await;
+    let (channel, running) = plant().await;
     let mut people = PeopleServiceClient::new(channel);
     let request = v1::CreateUserRequest { request_id: "r-1".into(), ..new_user(user("anna")) };
     let check = v1::CreateUserRequest { validate_only: true, ..request.clone() };
     let checked = people.create_user(check.clone()).await.expect("allowed").into_inner().user.expect("a user");
-    let database = sqlx::PgPool::connect(&url).await.expect("a database");
+    let database = sqlx::PgPool::connect(&running.database.url()).await.expect("a database");
     let rows: i64 = sqlx::query_scalar("SELECT count(*) + (SELECT count(*) FROM requests) FROM users")
         .fetch_one(&database)
         .await
@@ -412,7 +366,7 @@ async fn validate_only_answers_the_same_and_writes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_callers_that_create_or_change_the_same_at_once_one_wins() {
-    let (channel, _) = plant().await;
+    let (channel, _running) = plant().await;
     let race = async |update: bool| {
         let barrier = Arc::new(Barrier::new(8));
         let calls: Vec<_> = (0..8)
@@ -443,7 +397,7 @@ async fn of_callers_that_create_or_change_the_same_at_once_one_wins() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_request_sent_twice_at_once_is_carried_out_once() {
-    let (channel, _) = plant().await;
+    let (channel, _running) = plant().await;
     let request = v1::CreateUserRequest { request_id: "r-1".into(), ..new_user(user("anna")) };
     let call = |request: v1::CreateUserRequest| {
         let mut people = PeopleServiceClient::new(channel.clone());
@@ -455,9 +409,9 @@ async fn the_same_request_sent_twice_at_once_is_carried_out_once() {
     assert_eq!(one, two);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_type_is_created_with_its_cycle_and_changed() {
-    let (mut types, _, _) = machining().await;
+    let (mut types, _, _running) = machining().await;
     let created = get_type(&mut types).await;
     assert_eq!(ids(Some(&created)), ["open", "milling", "done", "hold"]);
     assert_eq!(created.statuses[1].colour, "#808080");
@@ -496,9 +450,9 @@ async fn a_type_is_created_with_its_cycle_and_changed() {
 
 type Spoil = fn(&mut Vec<v1::Status>);
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cycle_without_one_initial_first_and_one_final_last_is_refused() {
-    let (mut types, _, _) = machining().await;
+    let (mut types, _, _running) = machining().await;
     let spoilers: [Spoil; 5] = [
         |statuses| statuses[0].kind = v1::StatusKind::Standard.into(),
         |statuses| statuses[1].kind = v1::StatusKind::Final.into(),
@@ -514,9 +468,9 @@ async fn a_cycle_without_one_initial_first_and_one_final_last_is_refused() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_is_inserted_before_the_final_one_or_where_it_is_put() {
-    let (mut types, _, _) = machining().await;
+    let (mut types, _, _running) = machining().await;
     let standard = |id| status(id, v1::StatusKind::Standard);
     let after = types.create_status(new_status(standard("checking"))).await.expect("inserted").into_inner();
     assert_eq!(ids(after.order_type.as_ref()), ["open", "milling", "checking", "done", "hold"]);
@@ -538,9 +492,9 @@ async fn a_status_is_inserted_before_the_final_one_or_where_it_is_put() {
     assert_eq!(reason(&types.create_status(new_status(named)).await.expect_err("missing")), "NOT_FOUND");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_is_renamed_moved_and_set_inactive() {
-    let (mut types, _, _) = machining().await;
+    let (mut types, _, _running) = machining().await;
     let standard = |id| status(id, v1::StatusKind::Standard);
     types.create_status(new_status(standard("checking"))).await.expect("inserted");
     let renamed = v1::Status { name: "Inspection".into(), colour: "#1E90FF".into(), ..standard("checking") };
@@ -566,9 +520,9 @@ async fn a_status_is_renamed_moved_and_set_inactive() {
     assert_eq!(after.order_type.map(|found| found.statuses[2].clock), Some(v1::StatusClock::Runs.into()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_status_that_an_order_was_in_or_skipped_is_not_deleted() {
-    let (mut types, channel, _) = machining().await;
+    let (mut types, channel, _running) = machining().await;
     types.create_status(new_status(status("checking", v1::StatusKind::Standard))).await.expect("inserted");
     types.create_status(new_status(status("packing", v1::StatusKind::Standard))).await.expect("inserted");
     let after = types.delete_status(removal("packing")).await.expect("deleted").into_inner().order_type;
@@ -598,9 +552,9 @@ async fn a_status_that_an_order_was_in_or_skipped_is_not_deleted() {
     types.delete_status(removal("hold")).await.expect("never used");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_of_new_orders_is_neither_deleted_nor_set_inactive() {
-    let (mut types, _, _) = machining().await;
+    let (mut types, _, _running) = machining().await;
     let default = v1::OrderType { default_status: "milling".into(), ..order_type("machining") };
     let update = v1::UpdateOrderTypeRequest { order_type: Some(default), ..v1::UpdateOrderTypeRequest::default() };
     types.update_order_type(update).await.expect("changed");
@@ -610,10 +564,10 @@ async fn the_status_of_new_orders_is_neither_deleted_nor_set_inactive() {
     assert_eq!(reason(&refused), "CYCLE_BROKEN");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_itself_refuses_a_broken_cycle() {
-    let (mut types, _, url) = machining().await;
-    let database = sqlx::PgPool::connect(&url).await.expect("a database");
+    let (mut types, _, running) = machining().await;
+    let database = sqlx::PgPool::connect(&running.database.url()).await.expect("a database");
     for (statement, constraint) in [
         ("DELETE FROM statuses WHERE id = 'done'", "statuses_cycle_whole"),
         ("UPDATE statuses SET inactive = true WHERE kind = 'INITIAL'", "statuses_cycle_whole"),

@@ -19,6 +19,7 @@ const FLOORS: [(&str, u8); 14] = [
     ("lifecycle", 4),
     ("cli", 4),
     ("daemon", 5),
+    // Tests what the daemon would be built from.
     ("check", 6),
     ("bin", 7),
     ("lib", 8),

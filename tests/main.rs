@@ -1,8 +1,14 @@
-//! The daemon seen from outside: one binary, one file per verb.
+//! The daemon seen from outside, through its public API: one binary, one file per verb.
 
 mod advance;
 mod catalogue;
+mod deliveries;
+mod factory_log;
+mod faults;
 mod floors;
+mod import;
 mod orders;
+mod overdue;
+mod python_client;
 mod smtp_conversation;
 mod support;

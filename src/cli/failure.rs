@@ -64,7 +64,7 @@ impl Failure {
             Self::Unreachable { .. } => UNREACHABLE,
             Self::Refused { answer, .. } => match answer.code() {
                 Code::NotFound => NOT_FOUND,
-                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => UNREACHABLE,
+                Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => UNREACHABLE,
                 _ => REFUSED,
             },
         }
@@ -142,6 +142,9 @@ fn refused_lines(answer: &tonic::Status, request_id: Option<&str>) -> String {
         let _ = writeln!(lines, "Try again in {seconds:.1} s.");
     }
     let unknown = matches!(answer.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown);
+    if answer.code() == Code::Unknown {
+        lines.push_str("The connection broke off. Is it andond that listens there (--server, ANDON_SERVER)?\n");
+    }
     if let (true, Some(request_id)) = (unknown, request_id) {
         let _ = writeln!(lines, "Whether it was done is not known. Repeat it safely with --request-id {request_id}");
     }

@@ -83,16 +83,19 @@ impl<T: Debug> Expect<T> for Result<Response<T>, tonic::Status> {
 }
 
 /// An order by its number.
+#[expect(clippy::unnecessary_wraps, reason = "the fields of messages are optional")]
 pub fn number(number: &str) -> Option<v1::OrderRef> {
     Some(v1::OrderRef { r#ref: Some(v1::order_ref::Ref::Number(number.to_owned())) })
 }
 
 /// An order by its id.
+#[expect(clippy::unnecessary_wraps, reason = "the fields of messages are optional")]
 pub fn id(id: &str) -> Option<v1::OrderRef> {
     Some(v1::OrderRef { r#ref: Some(v1::order_ref::Ref::Id(id.to_owned())) })
 }
 
 /// A date, `2026-03-27`.
+#[expect(clippy::unnecessary_wraps, reason = "the fields of messages are optional")]
 pub fn date(text: &str) -> Option<Date> {
     let day: NaiveDate = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
     let part = |part: u32| i32::try_from(part).expect("small");
@@ -105,6 +108,7 @@ pub fn day(date: Option<Date>) -> String {
 }
 
 /// An instant as a message carries it.
+#[expect(clippy::unnecessary_wraps, reason = "the fields of messages are optional")]
 pub fn timestamp(at: DateTime<Utc>) -> Option<prost_types::Timestamp> {
     let nanos = i32::try_from(at.timestamp_subsec_nanos()).expect("small");
     Some(prost_types::Timestamp { seconds: at.timestamp(), nanos })

@@ -32,7 +32,7 @@ impl Options {
     }
 
     /// One setting, for example `mail.claim_lease_s`.
-    pub fn set(mut self, key: &str, value: impl ToString) -> Self {
+    pub fn set(mut self, key: &str, value: impl std::fmt::Display) -> Self {
         let key = format!("ANDON_{}", key.replace('.', "__").to_uppercase());
         self.env.push((key, value.to_string()));
         self
@@ -213,12 +213,6 @@ impl Daemon {
     /// What it wrote.
     pub fn text(&self) -> String {
         self.log.lines().0.join("\n")
-    }
-
-    /// Waits for a line that holds this text.
-    pub fn wait_for_line(&self, text: &str) {
-        let found = self.log.wait_for(PATIENCE, |line| line.contains(text).then_some(()));
-        assert!(found.is_some(), "the daemon did not write '{text}'");
     }
 
     /// Whether it still runs.

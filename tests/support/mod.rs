@@ -9,7 +9,7 @@ pub mod postgres;
 pub mod smtp;
 pub mod wait;
 
-pub use api::{Api, Expect, number};
+pub use api::{Api, Expect};
 pub use clock::TestClock;
 pub use daemon::{Daemon, Options};
 pub use postgres::{Cluster, Database};

@@ -55,7 +55,7 @@ async fn migrate(url: String) {
         pool_max: 1,
         delivery_pool_max: 1,
         acquire_timeout: Duration::from_secs(10),
-        statement_timeout: Duration::from_secs(60),
+        statement_timeout: Duration::from_mins(1),
         lock_timeout: Duration::from_secs(30),
     })
     .expect("a valid URL");
@@ -68,14 +68,24 @@ async fn migrate(url: String) {
 pub struct Cluster {
     folder: PathBuf,
     url: String,
+    flags: &'static [&'static str],
 }
 
 impl Cluster {
-    /// Makes and starts one.
+    /// Makes and starts one that flushes nothing: fit to be thrown away, not to be killed.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Makes and starts one that keeps what it has confirmed, also when it is killed.
+    pub fn durable() -> Self {
+        Self::start_with(&["--durable"])
+    }
+
+    fn start_with(flags: &'static [&'static str]) -> Self {
         let folder = guard().folder("postgres");
         guard().cluster(&folder);
-        let mut cluster = Self { folder, url: String::new() };
+        let mut cluster = Self { folder, url: String::new(), flags };
         cluster.url = cluster.run("start");
         cluster
     }
@@ -84,6 +94,7 @@ impl Cluster {
         let done = Command::new(command_path("postgres"))
             .arg(verb)
             .arg(&self.folder)
+            .args(if verb == "start" { self.flags } else { &[] })
             .stdin(Stdio::null())
             .output()
             .expect("run/postgres can be run");
@@ -126,16 +137,13 @@ struct Shared {
 }
 
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
-    let url = match std::env::var("ANDON_TEST_POSTGRES") {
-        Ok(url) => url,
-        Err(_) => {
-            let cluster = Cluster::start();
-            let url = cluster.url.clone();
-            // The guard stops it when this process ends.
-            std::mem::forget(cluster);
-            url
-        }
-    };
+    let url = std::env::var("ANDON_TEST_POSTGRES").unwrap_or_else(|_| {
+        let cluster = Cluster::start();
+        let url = cluster.url.clone();
+        // The guard stops it when this process ends.
+        std::mem::forget(cluster);
+        url
+    });
     let template = format!("andon_test_{}_template", std::process::id());
     apart(async {
         drop_leftovers(&url).await;

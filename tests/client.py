@@ -1,0 +1,59 @@
+"""A client in another language: makes its stubs from proto/ and works an order through the running daemon.
+
+Usage: client.py PROTO_FOLDER STUBS_FOLDER HOST:PORT
+"""
+
+import pathlib
+import sys
+
+import grpc
+from grpc_tools import protoc
+
+
+def generate(proto: pathlib.Path, stubs: pathlib.Path) -> None:
+    well_known = pathlib.Path(protoc.__file__).parent / "_proto"
+    files = sorted(str(path) for folder in ("andon", "google") for path in (proto / folder).rglob("*.proto"))
+    command = ["protoc", f"-I{proto}", f"-I{well_known}", f"--python_out={stubs}", f"--grpc_python_out={stubs}", *files]
+    if protoc.main(command) != 0:
+        sys.exit("the stubs cannot be generated")
+    # The folder google/type of the stubs belongs to the package google of the runtime.
+    import google
+
+    google.__path__.append(str(stubs / "google"))
+    sys.path.insert(0, str(stubs))
+
+
+def main() -> None:
+    proto, stubs, address = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+    generate(proto, stubs)
+    from andon.v1 import orders_pb2 as pb
+    from andon.v1 import orders_pb2_grpc as services
+
+    with grpc.insecure_channel(address) as channel:
+        orders = services.OrderServiceStub(channel)
+        new = pb.NewOrder(number="PY-1", order_type="job", title="Welle für Öl", labels={"from": "python"})
+        made = orders.CreateOrder(pb.CreateOrderRequest(order=new, request_id="py-create"), timeout=20).order
+        assert made.visit.status == "planned", made
+        order = pb.OrderRef(number="PY-1")
+        moved = orders.AdvanceOrder(
+            pb.AdvanceOrderRequest(order=order, etag=made.etag, advance=pb.Advance(note="läuft")), timeout=20
+        )
+        assert moved.order.visit.status == "milling", moved
+        assert moved.effects.closed_visit.completed, moved
+        try:
+            orders.AdvanceOrder(pb.AdvanceOrderRequest(order=order, etag=made.etag), timeout=20)
+            raise AssertionError("a stale etag was taken")
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.ABORTED, error
+        listed = orders.ListOrders(
+            pb.ListOrdersRequest(filter=pb.OrderFilter(statuses=["milling"]), page_size=10), timeout=20
+        ).orders
+        assert [order.number for order in listed] == ["PY-1"], listed
+        history = orders.ListHistory(pb.ListHistoryRequest(order=order), timeout=20).entries
+        kinds = [pb.HistoryKind.Name(entry.kind) for entry in history]
+        assert kinds == ["HISTORY_KIND_CREATED", "HISTORY_KIND_ADVANCED"], kinds
+        assert history[1].note.text == "läuft", history
+    print("created, advanced, listed, read")
+
+
+main()
