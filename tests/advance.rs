@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use andon::grpc::proto::v1::{self, Advance};
+use sqlx::Connection as _;
 use tokio::{sync::Barrier, task::JoinSet};
 use tonic::Code;
 
@@ -10,6 +11,7 @@ use crate::support::{
     Api, Daemon, Expect as _, Options,
     api::{Refused, advance, advance_to, advance_with, date, day, instant, number},
     clock::at,
+    eventually,
     plant::{ANNA, ERIKA, Shop, order, seed_type},
 };
 
@@ -315,6 +317,38 @@ async fn of_callers_with_the_same_etag_at_two_daemons_exactly_one_wins() {
     let shop = Shop::open(MONDAY).await;
     let other = Daemon::start(&shop.database, Options::new().clock(&shop.clock)).await;
     one_wins(&[shop.api.clone(), other.api()], true).await;
+}
+
+/// Two calls without etag are both on their way before either can write: one step, not two.
+async fn one_step(shop: &Shop, apis: &[Api; 2]) {
+    shop.api.create(order("A-1")).await;
+    let held = shop.database.hold_order("A-1").await;
+    let calls = tokio::spawn(at_once(2, {
+        let apis = apis.clone();
+        move |caller| step(apis[caller].clone(), advance("A-1"))
+    }));
+    eventually("both calls are about to write", async || (shop.database.waiting_for_locks().await == 2).then_some(()))
+        .await;
+    held.close().await.expect("it can be closed");
+    let answers = calls.await.expect("the callers do not panic");
+    let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    assert_eq!(refused.len(), 1, "{answers:?}");
+    assert_eq!(refused[0].why(), (Code::Aborted, "ETAG_MISMATCH"));
+    let current = shop.api.get("A-1").await;
+    assert_eq!((visit(&current).status.as_str(), &refused[0].metadata["current_etag"]), ("milling", &current.etag));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_calls_without_etag_that_meet_on_the_way_make_one_step() {
+    let shop = Shop::open(MONDAY).await;
+    one_step(&shop, &[shop.api.clone(), shop.api.clone()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_calls_without_etag_that_meet_at_two_daemons_make_one_step() {
+    let shop = Shop::open(MONDAY).await;
+    let other = Daemon::start(&shop.database, Options::new().clock(&shop.clock)).await;
+    one_step(&shop, &[shop.api.clone(), other.api()]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

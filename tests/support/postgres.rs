@@ -203,6 +203,23 @@ impl Database {
         number
     }
 
+    /// Keeps an order from being changed until the connection is closed.
+    pub async fn hold_order(&self, number: &str) -> PgConnection {
+        let mut connection = connect(&self.url()).await;
+        sqlx::raw_sql("BEGIN").execute(&mut connection).await.expect("a transaction can be begun");
+        let locked = sqlx::query("SELECT FROM orders WHERE number = $1 FOR UPDATE").bind(number);
+        locked.fetch_one(&mut connection).await.expect("the order is there");
+        connection
+    }
+
+    /// Sessions that wait for a lock.
+    pub async fn waiting_for_locks(&self) -> i64 {
+        self.number(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+        .await
+    }
+
     /// Sessions of daemons that hold a transaction open and do nothing.
     pub async fn idle_in_transaction(&self) -> i64 {
         self.number(
