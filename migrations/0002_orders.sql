@@ -75,6 +75,7 @@ CREATE INDEX orders_department_open ON orders (assigned_department, due_sort, id
 CREATE INDEX orders_user_open ON orders (assigned_user, due_sort, id) WHERE closed_at IS NULL AND assigned_user IS NOT NULL;
 CREATE INDEX orders_customer_reference ON orders (customer_reference, id) WHERE customer_reference <> '';
 CREATE INDEX orders_closed ON orders (id) WHERE closed_at IS NOT NULL;
+CREATE INDEX orders_due_closed ON orders (due_sort, id) WHERE closed_at IS NOT NULL;
 CREATE INDEX orders_due_any ON orders (due_sort, id);
 CREATE INDEX orders_next_alarm ON orders (next_alarm_at) WHERE next_alarm_at IS NOT NULL;
 

@@ -361,7 +361,8 @@ async fn one_step(shop: &Shop, apis: &[Api; 2]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_calls_without_etag_that_meet_on_the_way_make_one_step() {
-    let shop = Shop::open(MONDAY).await;
+    // Each call in a transaction of its own, so that both wait.
+    let shop = Shop::open_with(MONDAY, |options| options.set("gather.batch_max", 1)).await;
     one_step(&shop, &[shop.api.clone(), shop.api.clone()]).await;
 }
 

@@ -1,4 +1,4 @@
-//! GetOrder beside an empty method.
+//! `GetOrder` beside an empty method.
 
 use std::sync::{
     Arc,

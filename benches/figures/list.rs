@@ -1,4 +1,4 @@
-//! Pages of ListOrders, beside the raw statement through the same driver.
+//! Pages of `ListOrders`, beside the raw statement through the same driver.
 
 use std::{future::Future, time::Instant};
 

@@ -66,9 +66,9 @@ pub async fn measure(options: &Options, stand: &Stand) -> Result<(), Fault> {
         raw.add(done as f64 / began.elapsed().as_secs_f64());
     }
     let (mut idle, mut idle_raw) = (Rounds::default(), Rounds::default());
-    let now = days.last().copied().unwrap_or_default() + TimeDelta::seconds(1);
+    // By a clock at which everything has been told.
+    let now = days.first().copied().unwrap_or_default() + TimeDelta::seconds(1);
     let plant = plant(stand, now)?;
-    sweep::sweep(&plant).await?;
     for _ in 0..200 {
         let began = Instant::now();
         sweep::sweep(&plant).await?;

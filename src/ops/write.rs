@@ -16,7 +16,11 @@
 //! and gets the stored one. A call without an etag acts on the order as it was when the call arrived: if a caller changed the
 //! order after that, the answer is `EtagMismatch`, so two callers at once never make a double step.
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -134,6 +138,10 @@ pub enum Outcome {
 /// The answer to a unit: one outcome per change.
 pub type Answer = Result<Vec<Outcome>, Failure>;
 
+/// The revision that each unit, by its place, saw of an order when it first read it: another one later was made by somebody
+/// else in between.
+type Seen = HashMap<(usize, Uuid), i64>;
+
 /// What a round knows.
 struct Loaded {
     database_now: DateTime<Utc>,
@@ -146,6 +154,7 @@ struct Loaded {
 /// Carries out units. Every unit is answered, in the order given.
 pub async fn run(plant: &Plant, units: &[Unit], ids: &mut Ids) -> Vec<Answer> {
     let mut answers: Vec<Option<Answer>> = units.iter().map(|_| None).collect();
+    let mut seen = Seen::new();
     let mut attempt = 0;
     loop {
         let mut open: Vec<usize> = (0..units.len()).filter(|index| answers[*index].is_none()).collect();
@@ -155,7 +164,7 @@ pub async fn run(plant: &Plant, units: &[Unit], ids: &mut Ids) -> Vec<Answer> {
         if attempt >= ATTEMPTS_TOGETHER {
             open.truncate(1);
         }
-        match round(plant, units, &open, ids, attempt > 0).await {
+        match round(plant, units, &open, ids, &mut seen, attempt > 0).await {
             Ok(done) => {
                 attempt = if done.is_empty() { attempt + 1 } else { 0 };
                 for (index, answer) in done {
@@ -194,6 +203,7 @@ async fn round(
     units: &[Unit],
     open: &[usize],
     ids: &mut Ids,
+    seen: &mut Seen,
     look_up_first: bool,
 ) -> Result<Vec<(usize, Vec<Outcome>)>, StoreError> {
     let mut answered = Vec::new();
@@ -226,8 +236,19 @@ async fn round(
         let unit = &units[index];
         let span = first..first + unit.changes.len();
         first = span.end;
-        let mut round =
-            Round { plant, catalogue: &catalogue, now, known: &known, ids, arrived_us: known.placed.us(unit.arrived) };
+        for fact in known.orders[span.clone()].iter().flatten() {
+            seen.entry((index, fact.order.id)).or_insert(fact.order.revision);
+        }
+        let mut round = Round {
+            plant,
+            catalogue: &catalogue,
+            now,
+            known: &known,
+            ids,
+            arrived_us: known.placed.us(unit.arrived),
+            index,
+            seen,
+        };
         let Some((outcomes, decisions)) = round.decide(unit, span, &mut taken) else { continue };
         let refused = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
         let stored =
@@ -325,6 +346,8 @@ struct Round<'a> {
     ids: &'a mut Ids,
     /// When the call arrived, at the earliest, by the database's wall clock.
     arrived_us: i64,
+    index: usize,
+    seen: &'a Seen,
 }
 
 impl Round<'_> {
@@ -442,9 +465,10 @@ impl Round<'_> {
             }
             Change::Advance { order, advance, etag } => {
                 let fact = found(order)?;
-                let in_between = fact.touched_us >= self.arrived_us
-                    && !self.plant.made.before(fact.order.id, fact.order.revision, unit.arrived);
-                if etag.is_none() && in_between {
+                let before = self.plant.made.before(fact.order.id, fact.order.revision, unit.arrived);
+                let passed = (fact.touched_us >= self.arrived_us && !before)
+                    || self.seen.get(&(self.index, fact.order.id)).is_some_and(|seen| *seen != fact.order.revision);
+                if etag.is_none() && passed {
                     return Err(Refusal::EtagMismatch { kind: Kind::Order, current_etag: fact.order.etag() });
                 }
                 advance::advance(&fact.order, advance, etag.as_deref(), &mut cx).map(Some)

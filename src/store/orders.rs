@@ -1,6 +1,6 @@
 //! Reads of orders: one, pages by filter, counts, visits and history.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use sqlx::{Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
@@ -240,6 +240,10 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
     }
     if let Some(on) = filter.due_to {
         query.push(" AND o.due_on <= ").push_bind(on);
+        // A day ends within 12 hours of UTC's end of it in any zone: this bound lets the index end the walk, the day decides.
+        if let Some(end) = on.checked_add_days(Days::new(2)) {
+            query.push(" AND o.due_sort <= ").push_bind(end.and_time(NaiveTime::MIN).and_utc());
+        }
     }
     if let Some(prefix) = &filter.number_prefix {
         query.push(" AND o.number >= ").push_bind(prefix.clone());
