@@ -104,11 +104,21 @@ pub async fn measure(options: &Options, stand: &Stand) -> Result<(), Fault> {
         series.lines(&format!("pgbench -M prepared, separate statements, {clients} clients"));
     }
     let rows_after = rows(stand).await?;
-    let written: Vec<String> = rows_after.iter().zip(rows_before).map(|((table, after), (_, before))| format!("{table} +{}", after - before)).collect();
+    let written: Vec<String> = rows_after
+        .iter()
+        .zip(rows_before)
+        .map(|((table, after), (_, before))| format!("{table} +{}", after - before))
+        .collect();
     println!("  rows written by both: {}; calls that failed: {failed}", written.join(", "));
     let best = limits.iter().map(|(_, series)| series.per_second.median()).fold(0.0, f64::max);
     verdict("64 callers beside pgbench's best", many.per_second.median() / best, ">=", 1.5, " x");
-    verdict("p99 of 64 callers beside that of pgbench, 64 clients", many.p99.median() / limits[2].1.p99.median(), "<=", 3.0, " x");
+    verdict(
+        "p99 of 64 callers beside that of pgbench, 64 clients",
+        many.p99.median() / limits[2].1.p99.median(),
+        "<=",
+        3.0,
+        " x",
+    );
     verdict("one lone caller, median", lone.p50.median(), "<=", 1.3, " ms");
     verdict("memory of the daemon, idle", idle, "<=", 40.0, " MiB");
     verdict("memory of the daemon, under this load", memory, "<=", 128.0, " MiB");
@@ -130,10 +140,12 @@ async fn rows(stand: &Stand) -> Result<Vec<(&'static str, i64)>, Fault> {
 
 /// The script of the limit: the same rows with the same JSON that andon wrote a moment ago.
 async fn script(options: &Options, stand: &Stand) -> Result<std::path::PathBuf, Fault> {
-    let detail: String =
-        sqlx::query_scalar("SELECT detail::text FROM history WHERE kind = 'ADVANCED' LIMIT 1").fetch_one(&stand.pool).await?;
-    let facts: String =
-        sqlx::query_scalar("SELECT facts::text FROM outbox WHERE kind = 'ADVANCED' LIMIT 1").fetch_one(&stand.pool).await?;
+    let detail: String = sqlx::query_scalar("SELECT detail::text FROM history WHERE kind = 'ADVANCED' LIMIT 1")
+        .fetch_one(&stand.pool)
+        .await?;
+    let facts: String = sqlx::query_scalar("SELECT facts::text FROM outbox WHERE kind = 'ADVANCED' LIMIT 1")
+        .fetch_one(&stand.pool)
+        .await?;
     let text = include_str!("move.pgbench")
         .replace("{last}", &(options.orders / 20 - 1).to_string())
         .replace("{detail}", &without_variables(&detail))
@@ -166,7 +178,13 @@ fn without_variables(json: &str) -> String {
 }
 
 /// One run of pgbench: transactions per second, p50 and p99 in ms.
-fn separate(stand: &Stand, pgbench: &Path, script: &Path, clients: u32, seconds: u64) -> Result<(f64, f64, f64), Fault> {
+fn separate(
+    stand: &Stand,
+    pgbench: &Path,
+    script: &Path,
+    clients: u32,
+    seconds: u64,
+) -> Result<(f64, f64, f64), Fault> {
     let folder = stand.file("pgbench-log");
     fs::create_dir_all(&folder)?;
     let threads = clients.min(2).to_string();

@@ -43,21 +43,53 @@ fn filters(today: chrono::NaiveDate) -> Vec<(&'static str, v1::OrderFilter, Stri
     let open = "o.closed_at IS NULL";
     vec![
         ("open", filter(), open.into()),
-        ("closed", v1::OrderFilter { state: v1::OrderState::Closed.into(), ..filter() }, "o.closed_at IS NOT NULL".into()),
+        (
+            "closed",
+            v1::OrderFilter { state: v1::OrderState::Closed.into(), ..filter() },
+            "o.closed_at IS NOT NULL".into(),
+        ),
         ("any state", v1::OrderFilter { state: v1::OrderState::Any.into(), ..filter() }, "true".into()),
-        ("order_types", v1::OrderFilter { order_types: vec!["bench".into()], ..filter() }, format!("{open} AND o.order_type = 'bench'")),
-        ("statuses", v1::OrderFilter { statuses: vec!["s3".into()], ..filter() }, format!("{open} AND o.status = 's3'")),
+        (
+            "order_types",
+            v1::OrderFilter { order_types: vec!["bench".into()], ..filter() },
+            format!("{open} AND o.order_type = 'bench'"),
+        ),
+        (
+            "statuses",
+            v1::OrderFilter { statuses: vec!["s3".into()], ..filter() },
+            format!("{open} AND o.status = 's3'"),
+        ),
         (
             "order_types, statuses",
             v1::OrderFilter { order_types: vec!["bench".into()], statuses: vec!["s3".into()], ..filter() },
             format!("{open} AND o.order_type = 'bench' AND o.status = 's3'"),
         ),
-        ("assigned_department", v1::OrderFilter { assigned_department: "d7".into(), ..filter() }, format!("{open} AND o.assigned_department = 'd7'")),
-        ("assigned_user", v1::OrderFilter { assigned_user: "u77".into(), ..filter() }, format!("{open} AND o.assigned_user = 'u77'")),
+        (
+            "assigned_department",
+            v1::OrderFilter { assigned_department: "d7".into(), ..filter() },
+            format!("{open} AND o.assigned_department = 'd7'"),
+        ),
+        (
+            "assigned_user",
+            v1::OrderFilter { assigned_user: "u77".into(), ..filter() },
+            format!("{open} AND o.assigned_user = 'u77'"),
+        ),
         ("overdue", v1::OrderFilter { overdue: true, ..filter() }, format!("{open} AND o.due_sort <= now()")),
-        ("due_to_date", v1::OrderFilter { due_to_date: Some(date), ..filter() }, format!("{open} AND o.due_on <= '{in_a_week}'")),
-        ("number_prefix", v1::OrderFilter { number_prefix: "A0001".into(), ..filter() }, format!("{open} AND o.number >= 'A0001' AND o.number < 'A0002'")),
-        ("customer_reference", v1::OrderFilter { customer_reference: "PO-77".into(), ..filter() }, format!("{open} AND o.customer_reference = 'PO-77' AND o.customer_reference <> ''")),
+        (
+            "due_to_date",
+            v1::OrderFilter { due_to_date: Some(date), ..filter() },
+            format!("{open} AND o.due_on <= '{in_a_week}'"),
+        ),
+        (
+            "number_prefix",
+            v1::OrderFilter { number_prefix: "A0001".into(), ..filter() },
+            format!("{open} AND o.number >= 'A0001' AND o.number < 'A0002'"),
+        ),
+        (
+            "customer_reference",
+            v1::OrderFilter { customer_reference: "PO-77".into(), ..filter() },
+            format!("{open} AND o.customer_reference = 'PO-77' AND o.customer_reference <> ''"),
+        ),
     ]
 }
 
@@ -80,21 +112,41 @@ pub async fn measure(stand: &Stand) -> Result<(), Fault> {
     let key: Vec<u8> = sqlx::query_scalar("SELECT page_token_key FROM installation").fetch_one(&stand.pool).await?;
     let client = OrderServiceClient::new(daemon.connect().await?).max_decoding_message_size(16 << 20);
     let lists = Lists { stand, client, tokens: PageTokens::new(key) };
-    println!("\nListOrders, pages of {PAGE}, median ms of one caller; raw = the statement alone through sqlx; deep = page 10 000 or the last");
-    println!("  {:<38} {:>8} {:>8} {:>6}   {:>6} {:>8} {:>8} {:>6} {:>9}", "filter, order", "raw", "andon", "ratio", "page", "raw", "andon", "ratio", "deep/1st");
+    println!(
+        "\nListOrders, pages of {PAGE}, median ms of one caller; raw = the statement alone through sqlx; deep = page 10 000 or the last"
+    );
+    println!(
+        "  {:<38} {:>8} {:>8} {:>6}   {:>6} {:>8} {:>8} {:>6} {:>9}",
+        "filter, order", "raw", "andon", "ratio", "page", "raw", "andon", "ratio", "deep/1st"
+    );
     let (mut first_ratios, mut deep_ratios, mut depths) = (Vec::new(), Vec::new(), Vec::new());
     for (name, filter, condition) in filters(sqlx::query_scalar("SELECT current_date").fetch_one(&stand.pool).await?) {
-        let matching: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM orders o WHERE {condition}"))).fetch_one(&stand.pool).await?;
+        let matching: i64 =
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM orders o WHERE {condition}")))
+                .fetch_one(&stand.pool)
+                .await?;
         let page = (matching / PAGE).min(PAGES_MAX);
         for order in ORDERS {
             let first = lists.compare(&filter, &condition, order, None).await?;
             first_ratios.push(first.1 / first.0);
-            print!("  {:<38} {:>8.2} {:>8.2} {:>6.2}", format!("{name}, {}", order.1), first.0, first.1, first.1 / first.0);
+            print!(
+                "  {:<38} {:>8.2} {:>8.2} {:>6.2}",
+                format!("{name}, {}", order.1),
+                first.0,
+                first.1,
+                first.1 / first.0
+            );
             if page >= 3 {
                 let deep = lists.compare(&filter, &condition, order, Some((page - 1) * PAGE - 1)).await?;
                 deep_ratios.push(deep.1 / deep.0);
                 depths.push(deep.1 / first.1);
-                print!("   {page:>6} {:>8.2} {:>8.2} {:>6.2} {:>9.2}", deep.0, deep.1, deep.1 / deep.0, deep.1 / first.1);
+                print!(
+                    "   {page:>6} {:>8.2} {:>8.2} {:>6.2} {:>9.2}",
+                    deep.0,
+                    deep.1,
+                    deep.1 / deep.0,
+                    deep.1 / first.1
+                );
             }
             println!();
         }
@@ -115,7 +167,11 @@ impl Lists<'_> {
         (by, _, order): (v1::OrderBy, &str, &str),
         after: Option<i64>,
     ) -> Result<(f64, f64), Fault> {
-        let mut request = v1::ListOrdersRequest { filter: Some(filter.clone()), order_by: by.into(), ..v1::ListOrdersRequest::default() };
+        let mut request = v1::ListOrdersRequest {
+            filter: Some(filter.clone()),
+            order_by: by.into(),
+            ..v1::ListOrdersRequest::default()
+        };
         let mut go_on = String::new();
         if let Some(offset) = after {
             let last = sqlx::query(AssertSqlSafe(format!("SELECT o.due_sort, o.id, o.number FROM orders o WHERE {condition} ORDER BY {order} OFFSET {offset} LIMIT 1")))
@@ -138,13 +194,29 @@ impl Lists<'_> {
             binding.extend(filter.encode_to_vec());
             request.page_token = self.tokens.seal(&binding, &token);
         }
-        let statement = format!("SELECT o.*, now(), c.version AS catalogue_version FROM orders o CROSS JOIN catalogue_version c WHERE {condition}{go_on} ORDER BY {order} LIMIT {}", PAGE + 1);
+        let statement = format!(
+            "SELECT o.*, now(), c.version AS catalogue_version FROM orders o CROSS JOIN catalogue_version c WHERE {condition}{go_on} ORDER BY {order} LIMIT {}",
+            PAGE + 1
+        );
         let (mut raw, mut called) = (Vec::new(), Vec::new());
         let began = Instant::now();
         while raw.len() < 21 && (raw.len() < 5 || began.elapsed().as_secs_f64() < 0.3) {
-            raw.push(timed(async { sqlx::query(AssertSqlSafe(statement.clone())).fetch_all(&self.stand.pool).await.map(|rows| rows.len()) }).await?);
+            raw.push(
+                timed(async {
+                    sqlx::query(AssertSqlSafe(statement.clone()))
+                        .fetch_all(&self.stand.pool)
+                        .await
+                        .map(|rows| rows.len())
+                })
+                .await?,
+            );
             let mut client = self.client.clone();
-            called.push(timed(async { client.list_orders(request.clone()).await.map(|answer| answer.into_inner().orders.len()) }).await?);
+            called.push(
+                timed(async {
+                    client.list_orders(request.clone()).await.map(|answer| answer.into_inner().orders.len())
+                })
+                .await?,
+            );
         }
         Ok((percentile(&mut raw, 50.0), percentile(&mut called, 50.0)))
     }

@@ -43,7 +43,9 @@ impl Options {
             rounds: usize::try_from(number("ANDON_BENCH_ROUNDS", 3)).unwrap_or(3).clamp(1, 3),
             seconds: number("ANDON_BENCH_SECONDS", 4).max(1),
             connections: usize::try_from(number("ANDON_BENCH_CONNECTIONS", 8)).unwrap_or(8).clamp(1, 64),
-            parts: env::var("ANDON_BENCH_ONLY").ok().map(|list| list.split(',').map(|part| part.trim().to_owned()).collect()),
+            parts: env::var("ANDON_BENCH_ONLY")
+                .ok()
+                .map(|list| list.split(',').map(|part| part.trim().to_owned()).collect()),
         }
     }
 

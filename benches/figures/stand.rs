@@ -31,8 +31,10 @@ impl Stand {
     /// Starts PostgreSQL and fills it, unless a kept folder is filled already.
     pub async fn build(options: &Options) -> Result<Self, Fault> {
         let kept = env::var_os("ANDON_BENCH_DIR").map(PathBuf::from);
-        let folder = kept.clone().unwrap_or_else(|| env::temp_dir().join(format!("andon-figures-{}", std::process::id())));
-        let mut stand = Self { url: start(&folder)?, folder, kept: kept.is_some(), pool: PgPool::connect_lazy("postgres://x")? };
+        let folder =
+            kept.clone().unwrap_or_else(|| env::temp_dir().join(format!("andon-figures-{}", std::process::id())));
+        let mut stand =
+            Self { url: start(&folder)?, folder, kept: kept.is_some(), pool: PgPool::connect_lazy("postgres://x")? };
         stand.pool = connect(&stand.url).await?;
         if !stand.file(FILLED).exists() {
             // Without a checkpoint in the midst of a run, which would fall on whoever happens to be measured then.
@@ -119,14 +121,17 @@ impl Stand {
         let mut daemon = Daemon { child, address: format!("http://127.0.0.1:{port}"), serving_after: Duration::ZERO };
         loop {
             if let Ok(channel) = Channel::from_shared(daemon.address.clone())?.connect().await
-                && let Ok(answer) = HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await
+                && let Ok(answer) =
+                    HealthClient::new(channel).check(HealthCheckRequest { service: String::new() }).await
                 && answer.into_inner().status() == ServingStatus::Serving
             {
                 daemon.serving_after = began.elapsed();
                 return Ok(daemon);
             }
             if began.elapsed() > Duration::from_secs(30) || daemon.child.try_wait()?.is_some() {
-                return Err(format!("the daemon does not serve:\n{}", fs::read_to_string(self.file("andond.log"))?).into());
+                return Err(
+                    format!("the daemon does not serve:\n{}", fs::read_to_string(self.file("andond.log"))?).into()
+                );
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -176,7 +181,8 @@ impl Daemon {
     /// Memory in MiB that it holds now.
     pub fn memory(&self) -> f64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<f64>().ok());
+        let kib =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse::<f64>().ok());
         kib.unwrap_or(0.0) / 1024.0
     }
 

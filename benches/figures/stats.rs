@@ -46,7 +46,12 @@ pub fn percentile(values: &mut [f64], part: f64) -> f64 {
         return 0.0;
     }
     values.sort_by(f64::total_cmp);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index"
+    )]
     let index = ((values.len() as f64 - 1.0) * part / 100.0).round() as usize;
     values[index]
 }
@@ -59,5 +64,8 @@ pub fn head(title: &str) {
 /// A figure beside its target.
 pub fn verdict(what: &str, value: f64, bound: &str, target: f64, unit: &str) {
     let reached = if bound == ">=" { value >= target } else { value <= target };
-    println!("  {what:<58} {value:.2}{unit} (target {bound} {target}{unit}): {}", if reached { "reached" } else { "NOT reached" });
+    println!(
+        "  {what:<58} {value:.2}{unit} (target {bound} {target}{unit}): {}",
+        if reached { "reached" } else { "NOT reached" }
+    );
 }

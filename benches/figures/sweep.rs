@@ -22,8 +22,7 @@ impl Clock for Still {
 }
 
 fn plant(stand: &Stand, now: DateTime<Utc>) -> Result<Arc<Plant>, Fault> {
-    let settings =
-        Settings { fallback: "root@localhost".into(), gather_max: 64, gather_lanes: 2, sweep_batch: 1_000 };
+    let settings = Settings { fallback: "root@localhost".into(), gather_max: 64, gather_lanes: 2, sweep_batch: 1_000 };
     Ok(Plant::new(stand.store(8)?, Arc::new(Still(now)), settings, 7))
 }
 
@@ -75,10 +74,16 @@ pub async fn measure(options: &Options, stand: &Stand) -> Result<(), Fault> {
         sweep::sweep(&plant).await?;
         idle.add(began.elapsed().as_secs_f64() * 1e3);
         let began = Instant::now();
-        sqlx::query("SELECT id FROM orders WHERE next_alarm_at <= $1 LIMIT 1000").bind(now).fetch_all(&stand.pool).await?;
+        sqlx::query("SELECT id FROM orders WHERE next_alarm_at <= $1 ORDER BY next_alarm_at LIMIT 1000")
+            .bind(now)
+            .fetch_all(&stand.pool)
+            .await?;
         idle_raw.add(began.elapsed().as_secs_f64() * 1e3);
     }
-    head(&format!("Alarm sweep: {orders} orders of {} overdue at once, {messages} messages; the sweep runs in the bench process", options.orders));
+    head(&format!(
+        "Alarm sweep: {orders} orders of {} overdue at once, {messages} messages; the sweep runs in the bench process",
+        options.orders
+    ));
     swept.line("andon::ops::sweep, batches of 1 000", "orders/s");
     raw.line("raw set-based SQL, the same rows, batches of 1 000", "orders/s");
     idle.line("idle tick", "ms");
