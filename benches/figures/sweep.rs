@@ -74,7 +74,7 @@ pub async fn measure(options: &Options, stand: &Stand) -> Result<(), Fault> {
         sweep::sweep(&plant).await?;
         idle.add(began.elapsed().as_secs_f64() * 1e3);
         let began = Instant::now();
-        sqlx::query("SELECT id FROM orders WHERE next_alarm_at <= $1 LIMIT 1000")
+        sqlx::query("SELECT id FROM orders WHERE next_alarm_at <= $1 ORDER BY next_alarm_at LIMIT 1000")
             .bind(now)
             .fetch_all(&stand.pool)
             .await?;

@@ -2,7 +2,8 @@
 //!
 //! A batch is one transaction: lock the due orders (passing over what another daemon has locked), decide, write. The alert is
 //! unique per visit, rule and due time, and the order's next alarm is settled in the same write, so a second tick at the same
-//! instant does nothing, and what a kill interrupts is found again by the next tick of any daemon.
+//! instant does nothing, and what a kill interrupts is found again by the next tick of any daemon. After a full batch two are
+//! under way at once.
 
 use crate::{
     domain::{alerts::alarm, ids::Ids, order::Context},
@@ -19,6 +20,8 @@ use super::{Plant, kill_point};
 pub const ACTOR: &str = "andon";
 /// Batches that one run takes; what is left is left to the next tick.
 const BATCHES_MAX: usize = 1_000;
+/// Batches under way at once when there is more than one: one is decided while the database writes the other.
+const LANES: usize = 2;
 
 /// What one run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,20 +36,40 @@ pub struct SweepReport {
     pub left: bool,
 }
 
+impl SweepReport {
+    fn add(&mut self, later: Self) {
+        self.examined += later.examined;
+        self.fired += later.fired;
+        self.queued += later.queued;
+        self.left = later.left;
+    }
+}
+
 /// Runs until no alarm is due, or the bound is reached.
 ///
 /// # Errors
 /// When the database fails; what earlier batches recorded stays.
 pub async fn sweep(plant: &Plant) -> Result<SweepReport, StoreError> {
+    let mut report = SweepReport::default();
+    // The first batch alone: orders that were imported together are then told in one digest.
+    report.add(run(plant, 1).await?);
+    if report.left {
+        let (one, other) = tokio::join!(run(plant, BATCHES_MAX / LANES), run(plant, BATCHES_MAX / LANES));
+        let (one, other) = (one?, other?);
+        report.add(one);
+        report.add(other);
+        report.left = one.left || other.left;
+    }
+    Ok(report)
+}
+
+/// One batch after the other, at most `batches`, while there are more.
+async fn run(plant: &Plant, batches: usize) -> Result<SweepReport, StoreError> {
     let mut ids = plant.fork_ids();
     let mut report = SweepReport::default();
-    for _ in 0..BATCHES_MAX {
-        let batch = batch(plant, &mut ids).await?;
-        report.examined += batch.examined;
-        report.fired += batch.fired;
-        report.queued += batch.queued;
-        report.left = batch.left;
-        if !batch.left {
+    for _ in 0..batches {
+        report.add(batch(plant, &mut ids).await?);
+        if !report.left {
             break;
         }
     }
