@@ -65,7 +65,7 @@ pub fn head(title: &str) {
 pub fn verdict(what: &str, value: f64, bound: &str, target: f64, unit: &str) {
     let reached = if bound == ">=" { value >= target } else { value <= target };
     println!(
-        "  {what:<58} {value:.2}{unit} (target {bound} {target}{unit}): {}",
+        "  {what:<58} {value:.3}{unit} (target {bound} {target}{unit}): {}",
         if reached { "reached" } else { "NOT reached" }
     );
 }
