@@ -119,7 +119,7 @@ fn first_instant(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
 /// ```
 /// use andon::domain::schedule::overdue;
 /// use chrono::{DateTime, TimeDelta};
-/// let due = DateTime::from_timestamp(1_000, 0).unwrap();
+/// let due = DateTime::UNIX_EPOCH;
 /// assert!(!overdue(due - TimeDelta::microseconds(1), Some(due)));
 /// assert!(overdue(due, Some(due)));
 /// assert!(!overdue(due, None));
