@@ -4,8 +4,9 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use protox::prost::Message as _;
 
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 7] = [
     "andon/v1/errors.proto",
+    "andon/v1/edit_plan.proto",
     "andon/v1/order_types.proto",
     "andon/v1/calendars.proto",
     "andon/v1/people.proto",

@@ -215,7 +215,11 @@ async fn who_has_the_order_is_who_is_named_else_who_the_status_names() {
 async fn reason_note_and_messages_travel_with_the_move() {
     let shop = Shop::open(MONDAY).await;
     shop.api.create(order("A-1")).await;
-    let notify = v1::Notify { users: vec!["anna".into(), "erika".into()], departments: vec!["workshop".into()] };
+    let notify = v1::Notify {
+        users: vec!["anna".into(), "erika".into()],
+        departments: vec!["workshop".into()],
+        ..v1::Notify::default()
+    };
     let with = Advance {
         reason: "the machine is free".into(),
         note: "fixture 7".into(),
@@ -232,7 +236,7 @@ async fn reason_note_and_messages_travel_with_the_move() {
     assert_eq!((entry.reason.as_str(), entry.on_behalf_of.as_str()), ("the machine is free", "anna"));
     assert_eq!((entry.note, entry.messages), (Some(note), effects.messages));
     let nobody = Advance {
-        notify: Some(v1::Notify { users: vec!["nobody".into()], departments: Vec::new() }),
+        notify: Some(v1::Notify { users: vec!["nobody".into()], ..v1::Notify::default() }),
         ..Advance::default()
     };
     let refused = step(shop.api.clone(), advance_with("A-1", nobody)).await.expect_err("nobody");

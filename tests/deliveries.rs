@@ -30,7 +30,7 @@ async fn shop_with_sink() -> (SmtpSink, Shop) {
 async fn tell(shop: &Shop, number: &str, users: &[&str]) -> Vec<String> {
     shop.api.create(order(number)).await;
     let users = users.iter().map(|user| (*user).to_owned()).collect();
-    let notify = Some(v1::Notify { users, departments: Vec::new() });
+    let notify = Some(v1::Notify { users, ..v1::Notify::default() });
     let (_, effects) = shop.api.advance(advance_with(number, Advance { notify, ..Advance::default() })).await;
     effects.messages.into_iter().map(|message| message.delivery).collect()
 }

@@ -177,7 +177,7 @@ async fn validate_only_answers_and_changes_nothing() {
     // The same request id is free still.
     let request = v1::CreateOrderRequest { request_id: "r".into(), ..create(order("A-1")) };
     let made = shop.api.orders().create_order(request).await.done().order.expect("an order");
-    let notify = Some(v1::Notify { users: vec!["anna".into()], departments: Vec::new() });
+    let notify = Some(v1::Notify { users: vec!["anna".into()], ..v1::Notify::default() });
     let preview = v1::AdvanceOrderRequest {
         validate_only: true,
         ..api::advance_with("A-1", v1::Advance { notify: notify.clone(), note: "x".into(), ..v1::Advance::default() })

@@ -155,7 +155,13 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
             let failure = Failure::of_write(&request_id);
             let (user, mask) = fields.into_user();
             some_change(&mask.paths)?;
-            let request = UpdateUserRequest { user: Some(user), update_mask: Some(mask), request_id, validate_only };
+            let request = UpdateUserRequest {
+                user: Some(user),
+                update_mask: Some(mask),
+                request_id,
+                validate_only,
+                ..UpdateUserRequest::default()
+            };
             let changed = client.update_user(request).await.map_err(failure)?.into_inner();
             Ok(show_user(caller, changed.user, said("changed", validate_only)))
         }

@@ -225,7 +225,14 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
             let request_id = write.request_id();
             let failure = Failure::of_write(&request_id);
             let validate_only = write.preview;
-            let request = DeleteStatusRequest { order_type, status, etag: String::new(), request_id, validate_only };
+            let request = DeleteStatusRequest {
+                order_type,
+                status,
+                etag: String::new(),
+                request_id,
+                validate_only,
+                ..DeleteStatusRequest::default()
+            };
             let left = caller.types().await?.delete_status(request).await.map_err(failure)?.into_inner();
             Ok(answer(caller, left.order_type, said("removed", write.preview)))
         }
@@ -278,6 +285,7 @@ async fn change(caller: &Caller, update: Update) -> Result<Answer, Failure> {
         update_mask: Some(FieldMask { paths }),
         request_id: update.write.request_id(),
         validate_only: update.write.preview,
+        ..UpdateOrderTypeRequest::default()
     };
     let failure = Failure::of_write(&request.request_id);
     let changed = caller.types().await?.update_order_type(request).await.map_err(failure)?.into_inner();
@@ -298,6 +306,7 @@ async fn add_status(caller: &Caller, add: AddStatus) -> Result<Answer, Failure> 
         etag: String::new(),
         request_id: add.write.request_id(),
         validate_only: add.write.preview,
+        ..CreateStatusRequest::default()
     };
     let failure = Failure::of_write(&request.request_id);
     let changed = caller.types().await?.create_status(request).await.map_err(failure)?.into_inner();
@@ -314,6 +323,7 @@ async fn change_status(caller: &Caller, change: ChangeStatus) -> Result<Answer, 
         etag: change.etag,
         request_id: change.write.request_id(),
         validate_only: change.write.preview,
+        ..UpdateStatusRequest::default()
     };
     let failure = Failure::of_write(&request.request_id);
     let changed = caller.types().await?.update_status(request).await.map_err(failure)?.into_inner();

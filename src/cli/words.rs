@@ -158,6 +158,7 @@ mod tests {
             }],
             days_given_back: 1,
             warnings: vec!["the due date lies on a closed day".into()],
+            ..Effects::default()
         });
         assert_eq!(
             told,

@@ -10,9 +10,10 @@ use super::{
     },
     catalogue::{OrderType, Status, StatusClock},
     note::{NOTE_MAX, Note, NoteKind, Notify},
-    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order, Step, step},
+    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order},
     refusal::{Kind, Refusal},
     schedule,
+    step::{Step, step},
     violation::Violations,
 };
 
@@ -87,8 +88,9 @@ pub fn on_behalf_of(user: &str, cx: &Context<'_>) -> Result<String, Refusal> {
 /// Decides a move.
 ///
 /// # Errors
-/// In this order: `EtagMismatch`, `OrderClosed`, `NotClosed`, `NoNextStatus`, `NotFound`, `SameStatus`, `Inactive`,
-/// `CompletedDateOutOfRange`, `BeyondHorizon`.
+/// In this order: `EtagMismatch`, `OrderClosed`, `NotClosed`, `NoNextStatus`, `NotFound` (the target), `SameStatus`, `Inactive`
+/// (the target), `NotFound` and `Inactive` (on whose behalf), `MoveNotAllowed`, `CompletedDateOutOfRange`, `NotFound` and
+/// `Inactive` (who gets it), `BeyondHorizon`, `NotFound` and `Inactive` (who is told).
 pub fn advance(
     before: &Order,
     request: &Advance,
@@ -104,6 +106,8 @@ pub fn advance(
         _ => {}
     }
     let target = target(before, order_type, request.target.as_deref())?;
+    let acted_for = on_behalf_of(&request.on_behalf_of, cx)?;
+    check_allowed(before, order_type, target, &acted_for, cx)?;
     let today = schedule::local_date(calendar, cx.now);
     let completed_on = request.completed_on.unwrap_or(today.max(before.visit.entered_on));
     if completed_on < before.visit.entered_on || completed_on > today.max(before.visit.entered_on) {
@@ -113,13 +117,12 @@ pub fn advance(
             last: today.max(before.visit.entered_on),
         });
     }
-    let acted_for = on_behalf_of(&request.on_behalf_of, cx)?;
     let mut order = before.clone();
     assign(&mut order, target, request.assign_department.as_deref(), request.assign_user.as_deref(), cx)?;
     let stepped = step(
         &mut order,
         order_type,
-        calendar,
+        cx.catalogue,
         Step {
             target,
             at: cx.now.max(before.visit.entered_at),
@@ -141,6 +144,7 @@ pub fn advance(
         text: request.note.clone(),
         kind: NoteKind::Note,
         answers: None,
+        assessment: None,
     });
     if let Some(note) = &note {
         order.last_note = Some(note.cut());
@@ -176,14 +180,34 @@ pub fn advance(
             days_given_back: stepped.days_given_back,
             warnings,
             note: note.clone(),
+            changes: Vec::new(),
         },
-        order,
-        created: false,
         visits,
         notes: note.into_iter().collect(),
         history: vec![entry],
-        changed: None,
-        alert: None,
+        ..Decision::of(order)
+    })
+}
+
+/// Whether the type's list of moves lets this caller make the move. Who acts on nobody's behalf is a service: it may make every
+/// move that is listed.
+fn check_allowed(
+    order: &Order,
+    order_type: &OrderType,
+    target: &Status,
+    acted_for: &str,
+    cx: &Context<'_>,
+) -> Result<(), Refusal> {
+    let from = order.visit.status.as_str();
+    let roles = cx.catalogue.users.get(acted_for).map(|user| user.roles.as_slice());
+    if order_type.allows(from, &target.id, roles) {
+        return Ok(());
+    }
+    Err(Refusal::MoveNotAllowed {
+        from: from.to_owned(),
+        to: target.id.clone(),
+        allowed: order_type.targets(from, roles).into_iter().map(|status| status.id.clone()).collect(),
+        roles: order_type.roles_for(from, &target.id),
     })
 }
 
@@ -287,6 +311,7 @@ mod tests {
             name: id.into(),
             definition: String::new(),
             colour: "#000000".into(),
+            icon: String::new(),
             stage: String::new(),
             default_department: None,
             default_user: None,
@@ -313,6 +338,9 @@ mod tests {
                 status("done", StatusKind::Final),
                 status("hold", StatusKind::NonStandard),
             ],
+            moves: Vec::new(),
+            health_tolerance: 0,
+            retired: Vec::new(),
             version: 1,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,

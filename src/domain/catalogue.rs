@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    order::Order,
     refusal::{Kind, Refusal},
     schedule::{Calendar, CalendarSpec},
 };
@@ -84,7 +85,10 @@ pub struct Status {
     pub definition: String,
     /// `#rrggbb`.
     pub colour: String,
-    /// Column of the board; empty = the name.
+    /// Picture, a name from `edit::ICONS`, or empty.
+    #[serde(default)]
+    pub icon: String,
+    /// Column of the board: id of a stage or a text of its own; empty = the name.
     pub stage: String,
     /// Department that gets the order on entry.
     pub default_department: Option<String>,
@@ -114,6 +118,28 @@ impl Status {
     }
 }
 
+/// A move that a type allows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AllowedMove {
+    /// Id of the status it leaves; `None` = any.
+    pub from: Option<String>,
+    /// Id of the status it goes to.
+    pub to: String,
+    /// Roles by name, one of which the user needs; none = anybody.
+    pub roles: Vec<String>,
+}
+
+/// A column of the board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Slug.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// `#rrggbb`.
+    pub colour: String,
+}
+
 /// A kind of order with its cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderType {
@@ -131,6 +157,15 @@ pub struct OrderType {
     pub inactive: bool,
     /// Its statuses in their order: initial first, final last of the cycle.
     pub statuses: Vec<Status>,
+    /// The moves that its orders may make; none = all.
+    #[serde(default)]
+    pub moves: Vec<AllowedMove>,
+    /// Business days by which the finish may miss the target and still be on target.
+    #[serde(default)]
+    pub health_tolerance: u32,
+    /// Ids of statuses that orders were in and that are gone; never used again.
+    #[serde(default)]
+    pub retired: Vec<String>,
     /// Version of this row.
     pub version: i64,
     /// When it was created.
@@ -164,6 +199,38 @@ impl OrderType {
     pub fn next(&self, id: &str) -> Option<&Status> {
         let index = self.statuses.iter().position(|status| status.id == id)?;
         self.statuses[index + 1..].iter().find(|status| status.in_cycle() && !status.inactive)
+    }
+
+    /// The active statuses that an order may go to from a status, in their order. `roles` are those of the user on whose behalf
+    /// the move is made; `None` = nobody's.
+    #[must_use]
+    pub fn targets(&self, from: &str, roles: Option<&[String]>) -> Vec<&Status> {
+        let allowed = |status: &&Status| !status.inactive && status.id != from && self.allows(from, &status.id, roles);
+        self.statuses.iter().filter(allowed).collect()
+    }
+
+    /// Whether the list of moves lets an order go from one status to another.
+    #[must_use]
+    pub fn allows(&self, from: &str, to: &str, roles: Option<&[String]>) -> bool {
+        let by = |allowed: &AllowedMove| {
+            allowed.roles.is_empty() || roles.is_none_or(|roles| roles.iter().any(|role| allowed.roles.contains(role)))
+        };
+        self.moves.is_empty() || self.listed(from, to).any(by)
+    }
+
+    /// The roles of which a user needs one for a move; none when nobody may make it.
+    #[must_use]
+    pub fn roles_for(&self, from: &str, to: &str) -> Vec<String> {
+        let mut roles: Vec<String> = self.listed(from, to).flat_map(|allowed| allowed.roles.clone()).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        roles
+    }
+
+    fn listed(&self, from: &str, to: &str) -> impl Iterator<Item = &AllowedMove> {
+        let fits =
+            move |allowed: &&AllowedMove| allowed.to == to && allowed.from.as_deref().is_none_or(|it| it == from);
+        self.moves.iter().filter(fits)
     }
 
     /// The status that new orders get.
@@ -201,6 +268,12 @@ pub struct User {
     pub roles: Vec<String>,
     /// Gets no orders and no messages.
     pub inactive: bool,
+    /// BCP 47 tag, or empty: that of the plant.
+    #[serde(default)]
+    pub language: String,
+    /// IANA zone, or empty: that of the order's calendar.
+    #[serde(default)]
+    pub zone: String,
     /// Version of this row.
     pub version: i64,
     /// When it was created.
@@ -220,6 +293,12 @@ pub struct Department {
     pub managers: Vec<String>,
     /// Gets no orders.
     pub inactive: bool,
+    /// Ids of those who work in it.
+    #[serde(default)]
+    pub members: Vec<String>,
+    /// Id of its own calendar.
+    #[serde(default)]
+    pub calendar: Option<String>,
     /// Version of this row.
     pub version: i64,
     /// When it was created.
@@ -241,6 +320,10 @@ pub struct Catalogue {
     pub users: BTreeMap<String, Arc<User>>,
     /// Departments by id.
     pub departments: BTreeMap<String, Arc<Department>>,
+    /// Columns of the board in their order.
+    pub stages: Arc<Vec<Stage>>,
+    /// Version of the list of stages.
+    pub stages_version: i64,
 }
 
 impl Catalogue {
@@ -263,6 +346,32 @@ impl Catalogue {
             .ok_or_else(|| not_found(Kind::Calendar, &order_type.calendar))
     }
 
+    /// The calendar in which a status counts: that of its default department, if it has its own, else that of the type.
+    ///
+    /// # Errors
+    /// `NotFound`; the database keeps it from happening.
+    pub fn calendar_in(&self, order_type: &OrderType, status: &Status) -> Result<&Calendar, Refusal> {
+        let department = status.default_department.as_deref().and_then(|id| self.departments.get(id));
+        match department.and_then(|department| department.calendar.as_deref()) {
+            Some(id) => {
+                self.calendars.get(id).map(|entry| &entry.calendar).ok_or_else(|| not_found(Kind::Calendar, id))
+            }
+            None => self.calendar_of(order_type),
+        }
+    }
+
+    /// The calendar in which the due date of an order's current visit counts.
+    ///
+    /// # Errors
+    /// `NotFound`; the database keeps it from happening.
+    pub fn calendar_of_visit(&self, order: &Order) -> Result<&Calendar, Refusal> {
+        let order_type = self.order_type(&order.order_type)?;
+        match order_type.status(&order.visit.status) {
+            Some(status) => self.calendar_in(order_type, status),
+            None => self.calendar_of(order_type),
+        }
+    }
+
     /// A user who can be chosen.
     ///
     /// # Errors
@@ -282,6 +391,18 @@ impl Catalogue {
             Err(Refusal::Inactive { kind: Kind::Department, id: id.into() })
         } else {
             Ok(department)
+        }
+    }
+}
+
+impl Catalogue {
+    /// The name of the column in which a status stands, and the column's place from 1; 0 = not a listed stage.
+    #[must_use]
+    pub fn column_of<'a>(&'a self, status: &'a Status) -> (&'a str, usize) {
+        match self.stages.iter().position(|stage| stage.id == status.stage) {
+            Some(place) => (&self.stages[place].name, place + 1),
+            None if status.stage.is_empty() => (&status.name, 0),
+            None => (&status.stage, 0),
         }
     }
 }

@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::{
     advance,
     catalogue::{OrderType, Status},
-    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order, Step, Visit, enter},
+    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order, Visit},
     refusal::{Kind, Refusal},
     schedule,
+    step::{Step, enter},
     violation::Violations,
 };
 
@@ -73,24 +74,38 @@ impl NewOrder {
         v.line("vendor_reference", &self.vendor_reference, 0, 100);
         v.line("sales_order_line", &self.sales_order_line, 0, 100);
         v.line("product", &self.product, 0, 100);
-        if !self.quantity.is_empty() && !is_quantity(&self.quantity) {
-            v.add("quantity", "must be a decimal from 0 to 10^15 with at most 9 places, for example 12.5");
+        check_quantity(&self.quantity, v);
+        check_priority(self.priority, v);
+        check_labels(self.labels.iter(), v);
+    }
+}
+
+/// Refuses what is no quantity; empty = not said.
+pub(super) fn check_quantity(quantity: &str, v: &mut Violations) {
+    if !quantity.is_empty() && !is_quantity(quantity) {
+        v.add("quantity", "must be a decimal from 0 to 10^15 with at most 9 places, for example 12.5");
+    }
+}
+
+/// Refuses a priority out of range.
+pub(super) fn check_priority(priority: i32, v: &mut Violations) {
+    if !(-1000..=1000).contains(&priority) {
+        v.add("priority", "must be from -1000 to 1000");
+    }
+}
+
+/// Refuses labels that are too many, or whose keys or values are wrong.
+pub(super) fn check_labels<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>, v: &mut Violations) {
+    let mut count = 0;
+    for (key, value) in labels {
+        count += 1;
+        if !is_label_key(key) {
+            v.add("labels", "a key must be 1 to 63 of a-z, 0-9, '_', '.' and '-', beginning with a letter or digit");
         }
-        if !(-1000..=1000).contains(&self.priority) {
-            v.add("priority", "must be from -1000 to 1000");
-        }
-        if self.labels.len() > LABELS_MAX {
-            v.add("labels", format!("at most {LABELS_MAX} are allowed"));
-        }
-        for (key, value) in &self.labels {
-            if !is_label_key(key) {
-                v.add(
-                    "labels",
-                    "a key must be 1 to 63 of a-z, 0-9, '_', '.' and '-', beginning with a letter or digit",
-                );
-            }
-            v.line("labels", value, 0, 200);
-        }
+        v.line("labels", value, 0, 200);
+    }
+    if count > LABELS_MAX {
+        v.add("labels", format!("at most {LABELS_MAX} are allowed"));
     }
 }
 
@@ -143,7 +158,7 @@ pub fn create(request: &NewOrder, on_behalf_of: &str, taken: bool, cx: &mut Cont
     };
     let mut order = blank(request, cx.ids.next(cx.now), request.ordered_on.unwrap_or(today), cx.now, order_type);
     advance::assign(&mut order, status, request.assigned_department.as_deref(), request.assigned_user.as_deref(), cx)?;
-    enter(&mut order, order_type, calendar, step, 1)?;
+    enter(&mut order, order_type, cx.catalogue, step, 1)?;
     let entry = order.record(
         HistoryKind::Created,
         cx.now,
@@ -155,16 +170,8 @@ pub fn create(request: &NewOrder, on_behalf_of: &str, taken: bool, cx: &mut Cont
     if order.overdue(cx.now) {
         effects.warnings.push(format!("'{}' is overdue on entry", status.name));
     }
-    Ok(Decision {
-        effects,
-        created: true,
-        visits: vec![order.visit.clone()],
-        notes: Vec::new(),
-        history: vec![entry],
-        changed: None,
-        alert: None,
-        order,
-    })
+    let visits = vec![order.visit.clone()];
+    Ok(Decision { effects, created: true, visits, history: vec![entry], ..Decision::of(order) })
 }
 
 fn first_status<'a>(order_type: &'a OrderType, named: Option<&str>) -> Result<&'a Status, Refusal> {
@@ -223,6 +230,9 @@ pub fn blank(request: &NewOrder, id: Uuid, ordered_on: NaiveDate, now: DateTime<
         holds: Vec::new(),
         lost_days: 0,
         last_note: None,
+        open_questions: Vec::new(),
+        assessment: None,
+        finish: None,
         history_sequence: 0,
         import_fingerprint: None,
         imported_at: None,

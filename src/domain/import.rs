@@ -7,9 +7,10 @@ use super::{
     advance,
     create::{NewOrder, blank},
     note::{NOTE_MAX, Note, NoteKind},
-    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Step, enter, step},
+    order::{Context, Decision, Effects, HistoryDetail, HistoryKind},
     refusal::{Kind, Refusal},
     schedule,
+    step::{Step, enter, step},
     violation::Violations,
 };
 
@@ -147,10 +148,10 @@ pub fn import(request: &ImportedOrder, known: Known, cx: &mut Context<'_>) -> Re
             acted_for: "",
         };
         let (kind, closed) = if index == 0 {
-            enter(&mut order, order_type, calendar, move_to, 1)?;
+            enter(&mut order, order_type, cx.catalogue, move_to, 1)?;
             (HistoryKind::Created, None)
         } else {
-            let stepped = step(&mut order, order_type, calendar, move_to)?;
+            let stepped = step(&mut order, order_type, cx.catalogue, move_to)?;
             visits.extend(stepped.closed.clone());
             (HistoryKind::Advanced, stepped.closed)
         };
@@ -167,6 +168,7 @@ pub fn import(request: &ImportedOrder, known: Known, cx: &mut Context<'_>) -> Re
                 text: past.text.clone(),
                 kind: NoteKind::Note,
                 answers: None,
+                assessment: None,
             };
             let detail = HistoryDetail { note: Some(note.clone()), ..HistoryDetail::default() };
             let mut entry = order.record(HistoryKind::Noted, past.at, cx.actor, "", detail);
@@ -181,7 +183,7 @@ pub fn import(request: &ImportedOrder, known: Known, cx: &mut Context<'_>) -> Re
     }
     visits.push(order.visit.clone());
     let effects = Effects { opened: Some(order.visit.clone()), ..Effects::default() };
-    Ok(Some(Decision { order, created: true, effects, visits, notes, history, changed: None, alert: None }))
+    Ok(Some(Decision { created: true, effects, visits, notes, history, ..Decision::of(order) }))
 }
 
 /// When an order that is overdue on import is told: on a full minute, at least `DIGEST_PAUSE` after the import, so that the

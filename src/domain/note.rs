@@ -10,6 +10,7 @@ use super::{
         recipients,
     },
     order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order},
+    projection::Health,
     refusal::Refusal,
     violation::Violations,
 };
@@ -18,8 +19,10 @@ use super::{
 pub const LAST_NOTE_MAX: usize = 2_000;
 /// Characters of a note.
 pub const NOTE_MAX: usize = 20_000;
-/// People and departments that one change may notify.
+/// People, departments and roles that one change may notify.
 pub const NOTIFY_MAX: usize = 100;
+/// Open questions of one order.
+pub const OPEN_QUESTIONS_MAX: usize = 200;
 
 /// What a note is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,12 @@ impl NoteKind {
             Self::Decision => "DECISION",
         }
     }
+
+    /// From what the database wrote; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Note, Self::Question, Self::Answer, Self::Decision].into_iter().find(|kind| kind.as_str() == text)
+    }
 }
 
 /// One entry in the running record.
@@ -63,6 +72,22 @@ pub struct Note {
     pub kind: NoteKind,
     /// The question it answers.
     pub answers: Option<Uuid>,
+    /// What its author said about how the order stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessment: Option<Health>,
+}
+
+/// What a person last said about how an order stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assessment {
+    /// How it stands.
+    pub health: Health,
+    /// Who said so.
+    pub author: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The note it came with.
+    pub note: Uuid,
 }
 
 impl Note {
@@ -82,21 +107,24 @@ impl Note {
 pub struct Notify {
     /// Ids of users.
     pub users: Vec<String>,
-    /// Ids of departments; their managers are told.
+    /// Ids of departments; their managers and members are told.
     pub departments: Vec<String>,
+    /// Roles by name; every active user who has one is told.
+    #[serde(default)]
+    pub roles: Vec<String>,
 }
 
 impl Notify {
     /// Whether anybody is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.departments.is_empty()
+        self.users.is_empty() && self.departments.is_empty() && self.roles.is_empty()
     }
 
     /// Finds what is wrong.
     pub fn check(&self, field: &str, violations: &mut Violations) {
-        if self.users.len() + self.departments.len() > NOTIFY_MAX {
-            violations.add(field, format!("at most {NOTIFY_MAX} users and departments may be named"));
+        if self.users.len() + self.departments.len() + self.roles.len() > NOTIFY_MAX {
+            violations.add(field, format!("at most {NOTIFY_MAX} users, departments and roles may be named"));
             return;
         }
         for (kind, ids) in [("users", &self.users), ("departments", &self.departments)] {
@@ -122,6 +150,8 @@ pub struct AddNote {
     pub on_behalf_of: String,
     /// The order's etag as the caller saw it.
     pub etag: Option<String>,
+    /// How the order stands in the author's judgement.
+    pub assessment: Option<Health>,
 }
 
 impl AddNote {
@@ -139,7 +169,7 @@ impl AddNote {
 /// Decides a note. Closed orders take notes too.
 ///
 /// # Errors
-/// `EtagMismatch`, `NotFound` and `Inactive` for the people named.
+/// `EtagMismatch`, `NotFound` and `Inactive` for the people named, `TooManyQuestions`.
 pub fn add_note(order: &Order, request: &AddNote, cx: &mut Context<'_>) -> Result<Decision, Refusal> {
     super::advance::check_etag(order, request.etag.as_deref())?;
     let acted_for = super::advance::on_behalf_of(&request.on_behalf_of, cx)?;
@@ -152,7 +182,20 @@ pub fn add_note(order: &Order, request: &AddNote, cx: &mut Context<'_>) -> Resul
         text: request.text.clone(),
         kind: request.kind,
         answers: request.answers,
+        assessment: request.assessment,
     };
+    if note.kind == NoteKind::Question {
+        if order.open_questions.len() >= OPEN_QUESTIONS_MAX {
+            return Err(Refusal::TooManyQuestions { limit: OPEN_QUESTIONS_MAX });
+        }
+        order.open_questions.push(note.id);
+    }
+    if let Some(question) = note.answers {
+        order.open_questions.retain(|open| *open != question);
+    }
+    if let Some(health) = note.assessment {
+        order.assessment = Some(Assessment { health, author: note.author.clone(), at: note.at, note: note.id });
+    }
     order.last_note = Some(note.cut());
     order.touch(cx.now);
     let messages = recipients::notified(&order, &request.notify, Topic::Note, cx, |facts| MessageFacts::NoteAdded {
@@ -171,13 +214,9 @@ pub fn add_note(order: &Order, request: &AddNote, cx: &mut Context<'_>) -> Resul
         },
     );
     Ok(Decision {
-        order,
-        created: false,
         effects: Effects { messages, note: Some(note.clone()), ..Effects::default() },
-        visits: Vec::new(),
         notes: vec![note],
         history: vec![entry],
-        changed: None,
-        alert: None,
+        ..Decision::of(order)
     })
 }

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::{
     alerts::message::Message,
-    catalogue::{Catalogue, OrderType, Status, StatusClock},
+    catalogue::Catalogue,
     ids::Ids,
-    note::Note,
-    refusal::Refusal,
+    note::{Assessment, Note},
+    projection::Projection,
     schedule::{self, Calendar},
 };
 
@@ -150,6 +150,15 @@ pub struct Order {
     pub lost_days: u32,
     /// The newest note, cut to 2 000 characters.
     pub last_note: Option<Note>,
+    /// Questions that no note has answered, oldest first.
+    #[serde(default)]
+    pub open_questions: Vec<Uuid>,
+    /// What a person last said about how it stands.
+    #[serde(default)]
+    pub assessment: Option<Assessment>,
+    /// Of a closed order: its real finish against its target, as it was then.
+    #[serde(default)]
+    pub finish: Option<Projection>,
     /// Entries so far.
     pub history_sequence: i32,
     /// Of an imported order: hash of its past.
@@ -205,6 +214,37 @@ pub enum HistoryKind {
     Overdue,
     /// Its due date changed.
     DueDateChanged,
+    /// Fields changed.
+    Updated,
+    /// It got another type.
+    TypeChanged,
+    /// An edit of the cycle moved or closed it.
+    CycleEdited,
+}
+
+/// Why a due date changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DueCause {
+    /// Set by a person.
+    Manual,
+    /// A manual date was cleared.
+    Cleared,
+    /// The order date changed.
+    OrderDate,
+    /// The cycle changed, and the edit was applied to open orders.
+    Cycle,
+}
+
+/// A field that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// Name of the field.
+    pub field: String,
+    /// As text; empty = not set.
+    pub before: String,
+    /// As text; empty = not set.
+    pub after: String,
 }
 
 impl HistoryKind {
@@ -217,15 +257,27 @@ impl HistoryKind {
             Self::Noted => "NOTED",
             Self::Overdue => "OVERDUE",
             Self::DueDateChanged => "DUE_DATE_CHANGED",
+            Self::Updated => "UPDATED",
+            Self::TypeChanged => "TYPE_CHANGED",
+            Self::CycleEdited => "CYCLE_EDITED",
         }
     }
 
     /// From what the database wrote; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Created, Self::Advanced, Self::Noted, Self::Overdue, Self::DueDateChanged]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        [
+            Self::Created,
+            Self::Advanced,
+            Self::Noted,
+            Self::Overdue,
+            Self::DueDateChanged,
+            Self::Updated,
+            Self::TypeChanged,
+            Self::CycleEdited,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
     }
 }
 
@@ -247,6 +299,12 @@ pub struct HistoryDetail {
     /// The reason that was given.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
+    /// Why the due date changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_cause: Option<DueCause>,
+    /// Fields that changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<FieldChange>,
     /// Who has it after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assigned_department: Option<String>,
@@ -291,6 +349,9 @@ pub struct Effects {
     pub warnings: Vec<String>,
     /// The note that was added.
     pub note: Option<Note>,
+    /// Fields that changed.
+    #[serde(default)]
+    pub changes: Vec<FieldChange>,
 }
 
 /// A decision: the order after it, and all that is written with it.
@@ -314,6 +375,23 @@ pub struct Decision {
     pub alert: Option<(i32, DateTime<Utc>)>,
 }
 
+impl Decision {
+    /// A change of an order that is there: nothing but the order itself so far.
+    #[must_use]
+    pub fn of(order: Order) -> Self {
+        Self {
+            order,
+            created: false,
+            effects: Effects::default(),
+            visits: Vec::new(),
+            notes: Vec::new(),
+            history: Vec::new(),
+            changed: None,
+            alert: None,
+        }
+    }
+}
+
 /// What every decision is given beside the order.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -329,188 +407,15 @@ pub struct Context<'a> {
     pub fallback: &'a str,
 }
 
-/// One move of an order: what `enter` and `leave` are told.
-#[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
-    /// Where to.
-    pub target: &'a Status,
-    /// Instant of the move.
-    pub at: DateTime<Utc>,
-    /// Day of the move, as given.
-    pub on: NaiveDate,
-    /// Leave the current visit not complete.
-    pub not_complete: bool,
-    /// Due date instead of the computed one.
-    pub due_on: Option<NaiveDate>,
-    /// Record the statuses in between as skipped.
-    pub record_skips: bool,
-    /// Principal.
-    pub actor: &'a str,
-    /// User on whose behalf, or empty.
-    pub acted_for: &'a str,
-}
-
-/// What a step did.
-#[derive(Debug, Default)]
-pub struct Stepped {
-    /// The visit that was closed.
-    pub closed: Option<Visit>,
-    /// Statuses jumped over.
-    pub skipped: Vec<Visit>,
-    /// Business days given back.
-    pub days_given_back: u32,
-}
-
-/// Closes the current visit and opens the next. The caller has checked that the move is allowed.
-///
-/// # Errors
-/// `BeyondHorizon` when the due date cannot be computed.
-pub fn step(
-    order: &mut Order,
-    order_type: &OrderType,
-    calendar: &Calendar,
-    step: Step<'_>,
-) -> Result<Stepped, Refusal> {
-    let mut done = Stepped::default();
-    let mut visit = order.visit.clone();
-    visit.left_at = Some(step.at.max(visit.entered_at));
-    visit.completed_on = Some(step.on);
-    visit.completed = !step.not_complete;
-    let left = order_type.status(&visit.status);
-    if left.is_some_and(|status| status.clock == StatusClock::Pauses) {
-        order.holds.push((visit.entered_at, step.at));
-        let lost = schedule::lost_days(calendar, &order.holds);
-        done.days_given_back = lost.saturating_sub(order.lost_days);
-        order.lost_days = order.lost_days.max(lost);
-        if let Some(Interrupted { due: Some((on, source)), .. }) = &mut order.interrupted
-            && *source != DueSource::Manual
-        {
-            *on = schedule::forward(calendar, *on, done.days_given_back).map_err(beyond)?;
-        }
-    }
-    if left.is_some_and(Status::in_cycle) {
-        if step.not_complete {
-            let due = visit.due.map(|due| (due.on, due.source));
-            order.interrupted = Some(Interrupted { status: visit.status.clone(), due });
-        } else if !order.completed.contains(&visit.status) {
-            order.completed.push(visit.status.clone());
-        }
-    }
-    if step.record_skips && step.target.in_cycle() {
-        done.skipped = skipped(order, order_type, &step);
-    }
-    done.closed = Some(visit);
-    let sequence = order.visit.sequence + 1 + i32::try_from(done.skipped.len()).unwrap_or(0);
-    enter(order, order_type, calendar, step, sequence)?;
-    Ok(done)
-}
-
-/// The visits of zero time for the active statuses between where the order stood in the cycle and the target.
-fn skipped(order: &Order, order_type: &OrderType, step: &Step<'_>) -> Vec<Visit> {
-    let position = |id: &str| order_type.statuses.iter().position(|status| status.id == id);
-    let (Some(from), Some(to)) = (position(&order.cycle_status), position(&step.target.id)) else { return Vec::new() };
-    if to <= from {
-        return Vec::new();
-    }
-    order_type.statuses[from + 1..to]
-        .iter()
-        .filter(|status| status.in_cycle() && !status.inactive && !order.completed.contains(&status.id))
-        .zip(order.visit.sequence + 1..)
-        .map(|(status, sequence)| Visit {
-            sequence,
-            status: status.id.clone(),
-            status_name: status.name.clone(),
-            entered_at: step.at,
-            entered_on: step.on,
-            due: None,
-            rework: false,
-            resumed: false,
-            skipped: true,
-            entered_by: step.actor.into(),
-            entered_for: step.acted_for.into(),
-            left_at: Some(step.at),
-            completed_on: None,
-            completed: false,
-        })
-        .collect()
-}
-
-/// Opens a visit: decides its due date, whether it closes the order, and the next alarm.
-///
-/// # Errors
-/// `BeyondHorizon` when the due date cannot be computed.
-pub fn enter(
-    order: &mut Order,
-    order_type: &OrderType,
-    calendar: &Calendar,
-    step: Step<'_>,
-    sequence: i32,
-) -> Result<(), Refusal> {
-    let target = step.target;
-    let resumed = order.interrupted.take_if(|interrupted| interrupted.status == target.id);
-    let rework = resumed.is_none() && target.in_cycle() && order.completed.contains(&target.id);
-    let due_on = match (step.due_on, &resumed) {
-        (Some(on), _) => Some((on, DueSource::Manual)),
-        (None, Some(interrupted)) => interrupted.due,
-        (None, None) => computed_due(order, order_type, calendar, target, step.on, rework)?,
-    };
-    let due = due_on.map(|(on, source)| Due { on, at: schedule::due_at(calendar, on), source });
-    order.visit = Visit {
-        sequence,
-        status: target.id.clone(),
-        status_name: target.name.clone(),
-        entered_at: step.at,
-        entered_on: step.on,
-        due,
-        rework,
-        resumed: resumed.is_some(),
-        skipped: false,
-        entered_by: step.actor.into(),
-        entered_for: step.acted_for.into(),
-        left_at: None,
-        completed_on: None,
-        completed: false,
-    };
-    if target.in_cycle() {
-        order.cycle_status.clone_from(&target.id);
-    }
-    order.closed_at = target.closes().then_some(step.at);
-    order.next_alarm_at = if order.closed_at.is_some() { None } else { due.map(|due| due.at) };
-    Ok(())
-}
-
-/// The due date by rule: planned for the cycle, from entry for statuses beside it and for rework.
-///
-/// # Errors
-/// `BeyondHorizon`.
-pub fn computed_due(
-    order: &Order,
-    order_type: &OrderType,
-    calendar: &Calendar,
-    target: &Status,
-    entered_on: NaiveDate,
-    rework: bool,
-) -> Result<Option<(NaiveDate, DueSource)>, Refusal> {
-    if !target.in_cycle() || rework {
-        return match target.duration_days {
-            Some(days) => Ok(Some((schedule::forward(calendar, entered_on, days).map_err(beyond)?, DueSource::Entry))),
-            None => Ok(None),
-        };
-    }
-    let Some(position) = order_type.cycle_position(&target.id) else { return Ok(None) };
-    let durations: Vec<Option<u32>> = order_type.active_cycle().map(|status| status.duration_days).collect();
-    let planned = schedule::planned_due(calendar, order.ordered_on, &durations, position).map_err(beyond)?;
-    match planned {
-        Some(on) => Ok(Some((schedule::forward(calendar, on, order.lost_days).map_err(beyond)?, DueSource::Plan))),
-        None => Ok(None),
-    }
-}
-
-fn beyond(refusal: schedule::ScheduleRefusal) -> Refusal {
-    Refusal::BeyondHorizon(refusal.to_string())
-}
-
 impl Order {
+    /// Gives the current visit another due date, and sets the next alarm anew when that moves its due time.
+    pub fn replan(&mut self, due: Option<Due>) {
+        if due.map(|due| due.at) != self.visit.due.map(|due| due.at) && self.closed_at.is_none() {
+            self.next_alarm_at = due.map(|due| due.at);
+        }
+        self.visit.due = due;
+    }
+
     /// The next entry of its history.
     pub fn record(
         &mut self,

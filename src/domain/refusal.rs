@@ -21,6 +21,8 @@ pub enum Kind {
     User,
     /// A department.
     Department,
+    /// The list of stages.
+    Stage,
     /// A note.
     Note,
     /// A message.
@@ -36,6 +38,7 @@ impl fmt::Display for Kind {
             Self::Calendar => "calendar",
             Self::User => "user",
             Self::Department => "department",
+            Self::Stage => "list of stages",
             Self::Note => "note",
             Self::Delivery => "delivery",
         })
@@ -108,7 +111,7 @@ pub enum Refusal {
         id: String,
     },
     /// What should be removed is in use.
-    #[error("the {kind} '{id}' is or was used by {count} orders; set it inactive instead")]
+    #[error("the {kind} '{id}' is used by {}; name a replacement, or set it inactive", plural_orders(*count))]
     InUse {
         /// What kind of thing.
         kind: Kind,
@@ -120,6 +123,56 @@ pub enum Refusal {
     /// The cycle would lose its shape.
     #[error("{0}")]
     CycleBroken(String),
+    /// The type does not list the move, or not for this user.
+    #[error("{}", move_text(from, to, allowed, roles))]
+    MoveNotAllowed {
+        /// Status of the order.
+        from: String,
+        /// Status it should go to.
+        to: String,
+        /// Statuses it may go to.
+        allowed: Vec<String>,
+        /// Roles that may make the move; none = nobody.
+        roles: Vec<String>,
+    },
+    /// The order is of that type already.
+    #[error("the order is of type '{order_type}' already")]
+    SameType {
+        /// The type.
+        order_type: String,
+    },
+    /// The mapping leaves out the status of the order.
+    #[error("the new type has no status '{status}'; map it to one that it has")]
+    StatusNotMapped {
+        /// Status of the order.
+        status: String,
+    },
+    /// An open order would be closed, or a closed one opened.
+    #[error(
+        "an open order cannot go over into status '{status}' if that closes orders, nor a closed one if it does not"
+    )]
+    ClosesOrder {
+        /// The status.
+        status: String,
+    },
+    /// The edit is not the one that was shown.
+    #[error("the edit would now do something else than what was shown; look at its plan again")]
+    PlanChanged {
+        /// Of the plan now.
+        fingerprint: String,
+    },
+    /// The edit touches too many orders.
+    #[error("the edit would touch more than {limit} orders; move or close some of them first")]
+    TooManyOrders {
+        /// At most.
+        limit: usize,
+    },
+    /// The order has too many open questions.
+    #[error("the order has {limit} open questions already; answer some of them first")]
+    TooManyQuestions {
+        /// At most.
+        limit: usize,
+    },
     /// Orders of a bulk call are of several types.
     #[error("the order is of type '{found}', others of this call are of type '{expected}'; a bulk call takes one type")]
     MixedTypes {
@@ -163,6 +216,22 @@ pub enum Refusal {
 
 fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn plural_orders(count: i64) -> String {
+    plural(usize::try_from(count).unwrap_or(usize::MAX), "order", "orders")
+}
+
+fn move_text(from: &str, to: &str, allowed: &[String], roles: &[String]) -> String {
+    let who = match roles {
+        [] => String::new(),
+        roles => format!(" except by a user with one of the roles {}", roles.join(", ")),
+    };
+    let instead = match allowed {
+        [] => "no move is allowed from here".to_owned(),
+        allowed => format!("allowed from here: {}", allowed.join(", ")),
+    };
+    format!("the move from '{from}' to '{to}' is not allowed{who}; {instead}")
 }
 
 fn list(violations: &[Violation]) -> String {

@@ -4,9 +4,10 @@ use chrono::NaiveDate;
 
 use super::{
     advance,
-    order::{Context, Decision, Due, DueSource, Effects, HistoryDetail, HistoryKind, Order, computed_due},
+    order::{Context, Decision, Due, DueCause, DueSource, Effects, HistoryDetail, HistoryKind, Order},
     refusal::Refusal,
     schedule,
+    step::computed_due,
     violation::Violations,
 };
 
@@ -41,19 +42,20 @@ pub fn set_due_date(before: &Order, request: &SetDueDate, cx: &mut Context<'_>) 
         return Err(Refusal::OrderClosed { status: before.visit.status.clone() });
     }
     let order_type = cx.catalogue.order_type(&before.order_type)?;
-    let calendar = cx.catalogue.calendar_of(order_type)?;
+    let status = order_type.status(&before.visit.status);
+    let calendar = match status {
+        Some(status) => cx.catalogue.calendar_in(order_type, status)?,
+        None => cx.catalogue.calendar_of(order_type)?,
+    };
     let acted_for = advance::on_behalf_of(&request.on_behalf_of, cx)?;
     let mut order = before.clone();
     let visit = &before.visit;
-    let due_on = match (request.due_on, order_type.status(&visit.status)) {
+    let due_on = match (request.due_on, status) {
         (Some(on), _) => Some((on, DueSource::Manual)),
-        (None, Some(status)) => computed_due(before, order_type, calendar, status, visit.entered_on, visit.rework)?,
+        (None, Some(status)) => computed_due(before, order_type, cx.catalogue, status, visit.entered_on, visit.rework)?,
         (None, None) => None,
     };
-    order.visit.due = due_on.map(|(on, source)| Due { on, at: schedule::due_at(calendar, on), source });
-    if order.visit.due.map(|due| due.at) != visit.due.map(|due| due.at) {
-        order.next_alarm_at = order.visit.due.map(|due| due.at);
-    }
+    order.replan(due_on.map(|(on, source)| Due { on, at: schedule::due_at(calendar, on), source }));
     order.touch(cx.now);
     let mut effects = Effects::default();
     if let Some(on) = request.due_on.filter(|on| !schedule::is_open(calendar, *on)) {
@@ -66,17 +68,10 @@ pub fn set_due_date(before: &Order, request: &SetDueDate, cx: &mut Context<'_>) 
         closed: Some(visit.clone()),
         opened: Some(order.visit.clone()),
         reason: request.reason.clone(),
+        due_cause: Some(if request.due_on.is_some() { DueCause::Manual } else { DueCause::Cleared }),
         ..HistoryDetail::default()
     };
     let entry = order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, &acted_for, detail);
-    Ok(Decision {
-        changed: Some(order.visit.clone()),
-        order,
-        created: false,
-        effects,
-        visits: Vec::new(),
-        notes: Vec::new(),
-        history: vec![entry],
-        alert: None,
-    })
+    let changed = Some(order.visit.clone());
+    Ok(Decision { changed, effects, history: vec![entry], ..Decision::of(order) })
 }

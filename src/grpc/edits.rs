@@ -2,9 +2,12 @@
 
 use prost_types::FieldMask;
 
-use super::{errors, parse};
+use super::{errors, orders::PRINCIPAL, parse, proto::v1};
 use crate::{
-    domain::violation::{Violation, Violations},
+    domain::{
+        edit::{EditPlan, PlannedChange},
+        violation::{Violation, Violations},
+    },
     ops::{Failure, catalogue::Write},
 };
 
@@ -31,6 +34,16 @@ impl Mask {
         Self(known().copied().filter(|field| paths.iter().any(|path| path == field)).collect())
     }
 
+    /// Whether the update sets nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the update sets a field.
+    pub fn names(&self, field: &str) -> bool {
+        self.0.contains(&field)
+    }
+
     /// The value of a field, when the update sets it.
     pub fn pick<T>(&self, field: &str, value: impl FnOnce() -> T) -> Option<T> {
         self.0.contains(&field).then(value)
@@ -46,7 +59,40 @@ pub fn write<M: prost::Message>(
     bare: &M,
     v: &mut Violations,
 ) -> Write {
-    Write { request: parse::request_key(method, request_id, bare, v), validate_only }
+    Write {
+        request: parse::request_key(method, request_id, bare, v),
+        validate_only,
+        expected_plan: None,
+        actor: PRINCIPAL.to_owned(),
+    }
+}
+
+/// A plan for an answer.
+pub fn render_plan(plan: &EditPlan) -> v1::EditPlan {
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let example = |change: &PlannedChange| v1::PlannedChange {
+        order: change.order.to_string(),
+        number: change.number.clone(),
+        from_status: change.from_status.clone(),
+        to_status: change.to_status.clone(),
+        due_date_before: change.due_before.map(parse::render_date),
+        due_date_after: change.due_after.map(parse::render_date),
+        closes: change.closes,
+        newly_overdue: change.newly_overdue,
+        user_before: change.user_before.clone().unwrap_or_default(),
+        user_after: change.user_after.clone().unwrap_or_default(),
+    };
+    v1::EditPlan {
+        moved_orders: count(plan.moved),
+        closed_orders: count(plan.closed),
+        redirected_orders: count(plan.redirected),
+        due_dates_changed: count(plan.due_changed),
+        newly_overdue: count(plan.newly_overdue),
+        reassigned_orders: count(plan.reassigned),
+        examples: plan.examples.iter().map(example).collect(),
+        warnings: plan.warnings.clone(),
+        fingerprint: plan.fingerprint.clone(),
+    }
 }
 
 /// Refuses when something is wrong.

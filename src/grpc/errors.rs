@@ -56,6 +56,34 @@ pub fn sort(refusal: &Refusal) -> (Code, Reason, HashMap<String, String>) {
         Refusal::InUse { count, .. } => {
             (Code::FailedPrecondition, Reason::InUse, facts(&[("count", count.to_string())]))
         }
+        Refusal::MoveNotAllowed { from, to, allowed, roles } => (
+            Code::FailedPrecondition,
+            Reason::MoveNotAllowed,
+            facts(&[
+                ("from", from.clone()),
+                ("to", to.clone()),
+                ("allowed", cut(allowed.join(","))),
+                ("roles", roles.join(",")),
+            ]),
+        ),
+        Refusal::SameType { order_type } => {
+            (Code::FailedPrecondition, Reason::SameType, facts(&[("order_type", order_type.clone())]))
+        }
+        Refusal::StatusNotMapped { status } => {
+            (Code::FailedPrecondition, Reason::StatusNotMapped, facts(&[("status", status.clone())]))
+        }
+        Refusal::ClosesOrder { status } => {
+            (Code::FailedPrecondition, Reason::ClosesOrder, facts(&[("status", status.clone())]))
+        }
+        Refusal::PlanChanged { fingerprint } => {
+            (Code::Aborted, Reason::PlanChanged, facts(&[("fingerprint", fingerprint.clone())]))
+        }
+        Refusal::TooManyOrders { limit } => {
+            (Code::FailedPrecondition, Reason::TooManyOrders, facts(&[("limit", limit.to_string())]))
+        }
+        Refusal::TooManyQuestions { limit } => {
+            (Code::FailedPrecondition, Reason::TooManyQuestions, facts(&[("limit", limit.to_string())]))
+        }
         Refusal::CycleBroken(_) => (Code::FailedPrecondition, Reason::CycleBroken, none),
         Refusal::MixedTypes { expected, found } => (
             Code::FailedPrecondition,

@@ -1,28 +1,30 @@
 //! The service of order types and their statuses.
 
-use std::{mem, sync::Arc};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 use tonic::{Request, Response};
 
 use super::{
     edits::{self, Mask, fail, required, settle},
-    parse::{optional, render_instant},
+    parse::{optional, render_instant, render_roles, role_name},
     proto::v1::{self, order_type_service_server::OrderTypeService},
 };
 use crate::{
     domain::{
-        catalogue::{OrderType, Status, StatusClock, StatusKind},
-        edit::{NewOrderType, NewStatus, OrderTypeEdit, StatusEdit, StatusRemoval, colour},
+        catalogue::{AllowedMove, OrderType, Stage, Status, StatusClock, StatusKind},
+        edit::{NewOrderType, NewStatus, OrderTypeEdit, StagesEdit, StatusEdit, StatusRemoval, colour},
         violation::Violations,
     },
     ops::{Failure, Plant, catalogue},
 };
 
-const TYPE_FIELDS: [&str; 5] = ["name", "description", "calendar", "default_status", "inactive"];
-const STATUS_FIELDS: [&str; 9] = [
+const TYPE_FIELDS: [&str; 7] =
+    ["name", "description", "calendar", "default_status", "inactive", "moves", "health_tolerance_business_days"];
+const STATUS_FIELDS: [&str; 10] = [
     "name",
     "definition",
     "colour",
+    "icon",
     "stage",
     "default_department",
     "default_user",
@@ -83,10 +85,7 @@ impl OrderTypeService for OrderTypes {
             if v1::ScheduleMethod::try_from(given.schedule_method).is_err() {
                 v.add("schedule_method", "is not a known method");
             }
-            let statuses = given.statuses.iter().enumerate();
-            let statuses =
-                statuses.map(|(index, given)| v.within(&format!("statuses[{index}]."), |v| status(given, v)));
-            let new = NewOrderType { statuses: statuses.collect(), fields: type_edit(&given, &mask) };
+            let new = NewOrderType { statuses: statuses(&given.statuses, v), fields: type_edit(&given, &mask) };
             new.check(v);
             new
         });
@@ -102,13 +101,22 @@ impl OrderTypeService for OrderTypes {
         let mut request = request.into_inner();
         let mut v = Violations::new();
         let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
-        let write = edits::write("UpdateOrderType", &id, validate_only, &request, &mut v);
-        let mask = Mask::parse(request.update_mask.as_ref(), &TYPE_FIELDS, &[], &mut v);
-        let edit = type_edit(&required("order_type", request.order_type)?, &mask);
-        v.within("order_type.", |v| edit.check(v));
+        let mut write = edits::write("UpdateOrderType", &id, validate_only, &request, &mut v);
+        write.expected_plan = optional(&request.expected_plan);
+        let mask = Mask::parse(request.update_mask.as_ref(), &TYPE_FIELDS, &["statuses"], &mut v);
+        let given = required("order_type", request.order_type)?;
+        let edit = v.within("order_type.", |v| {
+            let statuses = mask.pick("statuses", || statuses(&given.statuses, v));
+            let edit = OrderTypeEdit { statuses, replan: request.apply_to_open, ..type_edit(&given, &mask) };
+            edit.check(v);
+            edit
+        });
+        check_replacements(&request.replacements, &mut v);
         settle(v)?;
-        let order_type = catalogue::update_order_type(&self.plant, edit, write).await.map_err(fail)?;
-        Ok(Response::new(v1::UpdateOrderTypeResponse { order_type: Some(render(&order_type)) }))
+        let edit = OrderTypeEdit { replacements: request.replacements, ..edit };
+        let edited = catalogue::update_order_type(&self.plant, edit, write).await.map_err(fail)?;
+        let plan = Some(edits::render_plan(&edited.plan));
+        Ok(Response::new(v1::UpdateOrderTypeResponse { order_type: Some(render(&edited.order_type)), plan }))
     }
 
     async fn create_status(
@@ -118,18 +126,21 @@ impl OrderTypeService for OrderTypes {
         let mut request = request.into_inner();
         let mut v = Violations::new();
         let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
-        let write = edits::write("CreateStatus", &id, validate_only, &request, &mut v);
+        let mut write = edits::write("CreateStatus", &id, validate_only, &request, &mut v);
+        write.expected_plan = optional(&request.expected_plan);
         let given = required("status", request.status)?;
         let new = NewStatus {
             order_type: request.order_type,
             etag: optional(&request.etag),
             status: v.within("status.", |v| status(&given, v)),
             position: request.position.map(place),
+            replan: request.apply_to_open,
         };
         new.check(&mut v);
         settle(v)?;
-        let order_type = catalogue::create_status(&self.plant, new, write).await.map_err(fail)?;
-        Ok(Response::new(v1::CreateStatusResponse { order_type: Some(render(&order_type)) }))
+        let edited = catalogue::create_status(&self.plant, new, write).await.map_err(fail)?;
+        let plan = Some(edits::render_plan(&edited.plan));
+        Ok(Response::new(v1::CreateStatusResponse { order_type: Some(render(&edited.order_type)), plan }))
     }
 
     async fn update_status(
@@ -139,7 +150,8 @@ impl OrderTypeService for OrderTypes {
         let mut request = request.into_inner();
         let mut v = Violations::new();
         let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
-        let write = edits::write("UpdateStatus", &id, validate_only, &request, &mut v);
+        let mut write = edits::write("UpdateStatus", &id, validate_only, &request, &mut v);
+        write.expected_plan = optional(&request.expected_plan);
         let mask = Mask::parse(request.update_mask.as_ref(), &STATUS_FIELDS, &["position"], &mut v);
         let given = required("status", request.status)?;
         let edit = StatusEdit {
@@ -155,13 +167,16 @@ impl OrderTypeService for OrderTypes {
             clock: mask.pick("clock", || v.within("status.", |v| clock(given.clock, v))),
             inactive: mask.pick("inactive", || given.inactive),
             position: mask.pick("position", || place(given.position)),
+            icon: mask.pick("icon", || given.icon.clone()),
+            replan: request.apply_to_open,
             id: given.id,
         };
         edit.check(&mut v);
         settle(v)?;
         let updated = catalogue::update_status(&self.plant, edit, write).await.map_err(fail)?;
         let order_type = Some(render(&updated.order_type));
-        Ok(Response::new(v1::UpdateStatusResponse { order_type, open_orders: updated.open_orders }))
+        let plan = Some(edits::render_plan(&updated.plan));
+        Ok(Response::new(v1::UpdateStatusResponse { order_type, open_orders: updated.open_orders, plan }))
     }
 
     async fn delete_status(
@@ -171,14 +186,67 @@ impl OrderTypeService for OrderTypes {
         let mut request = request.into_inner();
         let mut v = Violations::new();
         let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
-        let write = edits::write("DeleteStatus", &id, validate_only, &request, &mut v);
-        let etag = optional(&request.etag);
-        let removal = StatusRemoval { order_type: request.order_type, status: request.status, etag };
+        let mut write = edits::write("DeleteStatus", &id, validate_only, &request, &mut v);
+        write.expected_plan = optional(&request.expected_plan);
+        let removal = StatusRemoval {
+            etag: optional(&request.etag),
+            replacement: optional(&request.replacement),
+            successor: optional(&request.successor),
+            replan: request.apply_to_open,
+            order_type: request.order_type,
+            status: request.status,
+        };
         removal.check(&mut v);
         settle(v)?;
-        let order_type = catalogue::delete_status(&self.plant, removal, write).await.map_err(fail)?;
-        Ok(Response::new(v1::DeleteStatusResponse { order_type: Some(render(&order_type)) }))
+        let edited = catalogue::delete_status(&self.plant, removal, write).await.map_err(fail)?;
+        let plan = Some(edits::render_plan(&edited.plan));
+        Ok(Response::new(v1::DeleteStatusResponse { order_type: Some(render(&edited.order_type)), plan }))
     }
+
+    async fn list_stages(
+        &self,
+        _: Request<v1::ListStagesRequest>,
+    ) -> Result<Response<v1::ListStagesResponse>, tonic::Status> {
+        let catalogue = catalogue::catalogue(&self.plant).await.map_err(fail)?;
+        let stages = catalogue.stages.iter().map(render_stage).collect();
+        Ok(Response::new(v1::ListStagesResponse { stages, etag: catalogue.stages_version.to_string() }))
+    }
+
+    async fn update_stages(
+        &self,
+        request: Request<v1::UpdateStagesRequest>,
+    ) -> Result<Response<v1::UpdateStagesResponse>, tonic::Status> {
+        let mut request = request.into_inner();
+        let mut v = Violations::new();
+        let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
+        let write = edits::write("UpdateStages", &id, validate_only, &request, &mut v);
+        let stage = |given: v1::Stage| Stage { colour: colour(&given.colour), id: given.id, name: given.name };
+        let etag = optional(&request.etag);
+        let edit = StagesEdit { stages: request.stages.into_iter().map(stage).collect(), etag };
+        edit.check(&mut v);
+        settle(v)?;
+        let edited = catalogue::update_stages(&self.plant, edit, write).await.map_err(fail)?;
+        let stages = edited.stages.iter().map(render_stage).collect();
+        let (etag, warnings) = (edited.version.to_string(), edited.warnings);
+        Ok(Response::new(v1::UpdateStagesResponse { stages, etag, warnings }))
+    }
+}
+
+fn statuses(given: &[v1::Status], v: &mut Violations) -> Vec<Status> {
+    let given = given.iter().enumerate();
+    given.map(|(index, given)| v.within(&format!("statuses[{index}]."), |v| status(given, v))).collect()
+}
+
+fn check_replacements(replacements: &BTreeMap<String, String>, v: &mut Violations) {
+    for (from, to) in replacements {
+        v.slug("replacements", from);
+        v.slug("replacements", to);
+    }
+}
+
+fn allowed_move(given: &v1::AllowedMove) -> AllowedMove {
+    let roles = given.roles.iter().map(|role| role_name(*role)).collect();
+    AllowedMove { from: optional(&given.from), to: given.to.clone(), roles }
 }
 
 fn type_edit(given: &v1::OrderType, mask: &Mask) -> OrderTypeEdit {
@@ -190,6 +258,10 @@ fn type_edit(given: &v1::OrderType, mask: &Mask) -> OrderTypeEdit {
         calendar: mask.pick("calendar", || given.calendar.clone()),
         default_status: mask.pick("default_status", || optional(&given.default_status)),
         inactive: mask.pick("inactive", || given.inactive),
+        moves: mask.pick("moves", || given.moves.iter().map(allowed_move).collect()),
+        health_tolerance: mask
+            .pick("health_tolerance_business_days", || duration(given.health_tolerance_business_days)),
+        ..OrderTypeEdit::default()
     }
 }
 
@@ -210,6 +282,7 @@ fn status(given: &v1::Status, v: &mut Violations) -> Status {
         name: given.name.clone(),
         definition: given.definition.clone(),
         colour: colour(&given.colour),
+        icon: given.icon.clone(),
         stage: given.stage.clone(),
         default_department: optional(&given.default_department),
         default_user: optional(&given.default_user),
@@ -256,7 +329,17 @@ fn render(order_type: &OrderType) -> v1::OrderType {
         etag: order_type.version.to_string(),
         create_time: Some(render_instant(order_type.created_at)),
         update_time: Some(render_instant(order_type.updated_at)),
+        moves: order_type.moves.iter().map(render_move).collect(),
+        health_tolerance_business_days: i32::try_from(order_type.health_tolerance).unwrap_or(i32::MAX),
     }
+}
+
+fn render_move(it: &AllowedMove) -> v1::AllowedMove {
+    v1::AllowedMove { from: it.from.clone().unwrap_or_default(), to: it.to.clone(), roles: render_roles(&it.roles) }
+}
+
+fn render_stage(stage: &Stage) -> v1::Stage {
+    v1::Stage { id: stage.id.clone(), name: stage.name.clone(), colour: stage.colour.clone() }
 }
 
 fn render_status(position: i32, status: &Status) -> v1::Status {
@@ -284,5 +367,6 @@ fn render_status(position: i32, status: &Status) -> v1::Status {
         clock: clock.into(),
         inactive: status.inactive,
         position,
+        icon: status.icon.clone(),
     }
 }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     domain::{
         catalogue::Catalogue,
+        note::{Note, NoteKind},
         order::{Effects, Order},
         violation::Violations,
     },
@@ -92,6 +93,11 @@ fn unit(changes: Vec<Change>, mode: Mode, key: Option<RequestKey>, validate_only
 
 fn checked(v: Violations) -> Result<(), tonic::Status> {
     if v.is_empty() { Ok(()) } else { Err(invalid(v.into_found())) }
+}
+
+/// A question that was just asked is open.
+fn open_questions(note: &Note) -> Vec<Uuid> {
+    (note.kind == NoteKind::Question).then_some(note.id).into_iter().collect()
 }
 
 /// Where the page after this order begins.
@@ -213,13 +219,17 @@ impl OrderService for Orders {
                 if found.is_none() && (status.inactive || status.closes()) {
                     continue;
                 }
+                let (stage, stage_position) = seen.catalogue.column_of(status);
                 counts.push(v1::StatusCount {
                     order_type: order_type.id.clone(),
                     status: status.id.clone(),
                     status_name: status.name.clone(),
-                    stage: if status.stage.is_empty() { status.name.clone() } else { status.stage.clone() },
+                    stage: stage.to_owned(),
                     open: found.map_or(0, |count| count.open),
                     overdue: found.map_or(0, |count| count.overdue),
+                    stage_position: i32::try_from(stage_position).unwrap_or(0),
+                    colour: status.colour.clone(),
+                    icon: status.icon.clone(),
                 });
             }
         }
@@ -245,14 +255,7 @@ impl OrderService for Orders {
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
-        parse::bulk_size("orders", request.orders.len(), &mut v);
-        let refs: Vec<_> = request
-            .orders
-            .iter()
-            .take(parse::BULK_MAX)
-            .enumerate()
-            .map(|(index, order)| parse::order_ref(&format!("orders[{index}]"), Some(order), &mut v))
-            .collect();
+        let refs = parse::order_refs(&request.orders, &mut v);
         let advance = parse::advance(request.advance.as_ref(), &mut v);
         let mode = parse::mode(request.mode, &mut v);
         let key = request_key("AdvanceOrders", &id, &request, &mut v);
@@ -281,7 +284,7 @@ impl OrderService for Orders {
         }
         let change = Change::Note { order, note };
         let (order, effects, did) = self.change(change, key, request.validate_only, arrived).await?;
-        let note = did.note.as_ref().map(render::note);
+        let note = did.note.as_ref().map(|note| render::note(note, &open_questions(note)));
         Ok(Response::new(v1::AddNoteResponse { note, order: Some(order), effects: Some(effects) }))
     }
 
@@ -297,6 +300,67 @@ impl OrderService for Orders {
         let change = Change::SetDueDate { order, due };
         let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
         Ok(Response::new(v1::SetDueDateResponse { order: Some(order), effects: Some(effects) }))
+    }
+
+    async fn update_order(&self, request: Request<v1::UpdateOrderRequest>) -> Answer<v1::UpdateOrderResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let (order, update) = parse::update(&request, &mut v);
+        let key = request_key("UpdateOrder", &id, &request, &mut v);
+        checked(v)?;
+        let change = Change::Update { order, update: Box::new(update) };
+        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        Ok(Response::new(v1::UpdateOrderResponse { order: Some(order), effects: Some(effects) }))
+    }
+
+    async fn change_order_type(
+        &self,
+        request: Request<v1::ChangeOrderTypeRequest>,
+    ) -> Answer<v1::ChangeOrderTypeResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let refs = parse::order_refs(&request.orders, &mut v);
+        let change = parse::change_type(&request, &mut v);
+        let mode = parse::mode(request.mode, &mut v);
+        let key = request_key("ChangeOrderType", &id, &request, &mut v);
+        checked(v)?;
+        let changes = refs.into_iter().map(|order| Change::ChangeType { order, change: Arc::clone(&change) }).collect();
+        let unit = Unit { one_type: true, ..unit(changes, mode, key, request.validate_only, arrived) };
+        let (outcomes, catalogue, now) = self.carry_out(unit).await?;
+        let results = render::results(&outcomes, &catalogue, now, request.validate_only);
+        Ok(Response::new(v1::ChangeOrderTypeResponse { results }))
+    }
+
+    async fn list_notes(&self, request: Request<v1::ListNotesRequest>) -> Answer<v1::ListNotesResponse> {
+        let request = request.into_inner();
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let size = page_size(request.page_size, &mut v);
+        let binding = format!("ListNotes {} {order}", request.open_questions).into_bytes();
+        let after: Option<Uuid> = self.tokens.open(&binding, &request.page_token, &mut v);
+        checked(v)?;
+        let listed =
+            orders::list_notes(&self.plant, &order, request.open_questions, after.unwrap_or_default(), size + 1);
+        let (order, notes) = listed.await.map_err(|failure| fail(&failure))?;
+        let (page, next_page_token) = self.page(notes, size, &binding, |note| note.id);
+        let notes = page.iter().map(|note| render::note(note, &order.open_questions)).collect();
+        Ok(Response::new(v1::ListNotesResponse { notes, next_page_token }))
+    }
+
+    async fn list_status_times(
+        &self,
+        request: Request<v1::ListStatusTimesRequest>,
+    ) -> Answer<v1::ListStatusTimesResponse> {
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.get_ref().order.as_ref(), &mut v);
+        checked(v)?;
+        let (times, total) = orders::status_times(&self.plant, &order).await.map_err(|failure| fail(&failure))?;
+        let times = times.iter().map(render::status_time).collect();
+        Ok(Response::new(v1::ListStatusTimesResponse { times, total: Some(render::duration(total)) }))
     }
 
     async fn list_history(&self, request: Request<v1::ListHistoryRequest>) -> Answer<v1::ListHistoryResponse> {
@@ -347,7 +411,13 @@ impl OrderService for Orders {
 
 impl Orders {
     /// A page of at most `size` rows out of `size + 1`, and the token for the next.
-    fn page<T>(&self, mut rows: Vec<T>, size: i64, binding: &[u8], key: impl Fn(&T) -> i32) -> (Vec<T>, String) {
+    fn page<T, K: serde::Serialize>(
+        &self,
+        mut rows: Vec<T>,
+        size: i64,
+        binding: &[u8],
+        key: impl Fn(&T) -> K,
+    ) -> (Vec<T>, String) {
         let size = usize::try_from(size).unwrap_or(50);
         let more = rows.len() > size;
         rows.truncate(size);

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    parse::{date, instant, optional, uuid},
+    edits::Mask,
+    parse::{date, instant, optional, role_name, uuid},
     proto::v1,
 };
 use crate::{
     domain::{
         advance::Advance,
+        change_type::ChangeType,
         create::NewOrder,
         import::{ImportedNote, ImportedOrder, ImportedVisit},
         note::{AddNote, NoteKind, Notify},
+        projection::Health,
         set_due_date::SetDueDate,
+        update::UpdateOrder,
         violation::Violations,
     },
     ops::write::Mode,
@@ -115,7 +119,21 @@ fn notify(given: Option<&v1::Notify>) -> Notify {
     given.map_or_else(Notify::default, |given| Notify {
         users: given.users.clone(),
         departments: given.departments.clone(),
+        roles: given.roles.iter().map(|role| role_name(*role)).collect(),
     })
+}
+
+fn health(field: &str, given: i32, v: &mut Violations) -> Option<Health> {
+    match v1::Health::try_from(given) {
+        Ok(v1::Health::Unspecified) => None,
+        Ok(v1::Health::Ahead) => Some(Health::Ahead),
+        Ok(v1::Health::OnTarget) => Some(Health::OnTarget),
+        Ok(v1::Health::Late) => Some(Health::Late),
+        Err(_) => {
+            v.add(field, "is not a known health");
+            None
+        }
+    }
 }
 
 /// A move.
@@ -160,6 +178,7 @@ pub fn add_note(given: &v1::AddNoteRequest, v: &mut Violations) -> AddNote {
         notify: notify(given.notify.as_ref()),
         on_behalf_of: given.on_behalf_of.clone(),
         etag: optional(&given.etag),
+        assessment: health("assessment", given.assessment, v),
     };
     note.check(v);
     note
@@ -175,6 +194,85 @@ pub fn set_due_date(given: &v1::SetDueDateRequest, v: &mut Violations) -> SetDue
     };
     due.check(v);
     due
+}
+
+/// Fields of an order that a request for an update may set.
+const UPDATE_FIELDS: [&str; 12] = [
+    "title",
+    "customer_reference",
+    "vendor_reference",
+    "sales_order_line",
+    "product",
+    "quantity",
+    "order_date",
+    "delivery_date",
+    "priority",
+    "labels",
+    "assigned_department",
+    "assigned_user",
+];
+
+/// Changed fields, and of which order.
+pub fn update(request: &v1::UpdateOrderRequest, v: &mut Violations) -> (OrderRef, UpdateOrder) {
+    let given = request.order.clone().unwrap_or_default();
+    let mask = Mask::parse(request.update_mask.as_ref(), &[], &UPDATE_FIELDS, v);
+    if mask.is_empty() {
+        v.add("update_mask", format!("must name at least one of: {}", UPDATE_FIELDS.join(", ")));
+    }
+    let order = match (given.id.as_str(), given.number.as_str()) {
+        ("", "") => {
+            v.add("order", "must name an order by id or by number");
+            OrderRef::Number(String::new())
+        }
+        ("", number) => {
+            v.line("order.number", number, 1, 64);
+            OrderRef::Number(number.to_owned())
+        }
+        (id, _) => OrderRef::Id(uuid("order.id", id, v)),
+    };
+    let ordered_on = date("order.order_date", given.order_date.as_ref(), v);
+    if ordered_on.is_none() && given.order_date.is_none() && mask.names("order_date") {
+        v.add("order.order_date", "must be set");
+    }
+    let delivery_on = date("order.delivery_date", given.delivery_date.as_ref(), v);
+    let update = UpdateOrder {
+        title: mask.pick("title", || given.title.clone()),
+        customer_reference: mask.pick("customer_reference", || given.customer_reference.clone()),
+        vendor_reference: mask.pick("vendor_reference", || given.vendor_reference.clone()),
+        sales_order_line: mask.pick("sales_order_line", || given.sales_order_line.clone()),
+        product: mask.pick("product", || given.product.clone()),
+        quantity: mask.pick("quantity", || given.quantity.clone()),
+        ordered_on: mask.pick("order_date", || ordered_on).flatten(),
+        delivery_on: mask.pick("delivery_date", || delivery_on),
+        priority: mask.pick("priority", || given.priority),
+        labels: mask.pick("labels", || given.labels.clone()),
+        assigned_department: mask.pick("assigned_department", || optional(&given.assigned_department)),
+        assigned_user: mask.pick("assigned_user", || optional(&given.assigned_user)),
+        reason: request.reason.clone(),
+        on_behalf_of: request.on_behalf_of.clone(),
+        etag: optional(&given.etag),
+    };
+    update.check(v);
+    (order, update)
+}
+
+/// Another type.
+pub fn change_type(given: &v1::ChangeOrderTypeRequest, v: &mut Violations) -> Arc<ChangeType> {
+    let change = ChangeType {
+        order_type: given.order_type.clone(),
+        statuses: given.statuses.clone(),
+        reason: given.reason.clone(),
+        on_behalf_of: given.on_behalf_of.clone(),
+    };
+    change.check(v);
+    Arc::new(change)
+}
+
+/// References of a bulk call.
+pub fn order_refs(given: &[v1::OrderRef], v: &mut Violations) -> Vec<OrderRef> {
+    bulk_size("orders", given.len(), v);
+    let given = given.iter().take(BULK_MAX).enumerate();
+    given.map(|(index, order)| order_ref(&format!("orders[{index}]"), Some(order), v)).collect()
 }
 
 /// A filter, and whether only overdue orders are asked for.
@@ -220,6 +318,7 @@ pub fn filter(given: Option<&v1::OrderFilter>, v: &mut Violations) -> (OrderFilt
             due_to: date("due_to_date", given.due_to_date.as_ref(), v),
             number_prefix: optional(&given.number_prefix),
             customer_reference: optional(&given.customer_reference),
+            open_questions: given.open_questions,
         };
         (filter, given.overdue)
     })

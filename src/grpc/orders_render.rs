@@ -1,6 +1,7 @@
 //! Orders for answers.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 
 use super::{
     errors,
@@ -12,9 +13,11 @@ use crate::{
         alerts::message::Message,
         catalogue::Catalogue,
         note::{Note, NoteKind},
-        order::{Effects, HistoryEntry, HistoryKind, Order, Visit},
+        order::{DueCause, Effects, FieldChange, HistoryEntry, HistoryKind, Order, Visit},
+        projection::{self, Health},
         refusal::Refusal,
         schedule,
+        status_times::StatusTime,
     },
     ops::write::Outcome,
 };
@@ -22,9 +25,9 @@ use crate::{
 /// An order as it stands at `now`.
 #[must_use]
 pub fn order(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Order {
-    let order_type = catalogue.types.get(&order.order_type);
-    let calendar = order_type.and_then(|order_type| catalogue.calendars.get(&order_type.calendar));
-    let days_late = calendar.map_or(0, |entry| order.days_late(&entry.calendar, now));
+    let days_late = catalogue.calendar_of_visit(order).map_or(0, |calendar| order.days_late(calendar, now));
+    let order_type = catalogue.order_type(&order.order_type).ok();
+    let projected = order_type.and_then(|order_type| projection::project(order, order_type, catalogue, now));
     v1::Order {
         id: order.id.to_string(),
         number: order.number.clone(),
@@ -46,12 +49,58 @@ pub fn order(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Or
         close_time: order.closed_at.map(render_instant),
         overdue: order.overdue(now),
         days_late: i32::try_from(days_late).unwrap_or(i32::MAX),
-        last_note: order.last_note.as_ref().map(note),
+        last_note: order.last_note.as_ref().map(|last| note(last, &order.open_questions)),
         imported: order.imported_at.is_some(),
         etag: order.etag(),
         create_time: Some(render_instant(order.created_at)),
         update_time: Some(render_instant(order.updated_at)),
+        open_questions: i32::try_from(order.open_questions.len()).unwrap_or(i32::MAX),
+        assessment: order.assessment.as_ref().map(|assessment| v1::Assessment {
+            health: health(assessment.health).into(),
+            author: assessment.author.clone(),
+            time: Some(render_instant(assessment.at)),
+            note: assessment.note.to_string(),
+        }),
+        projection: projected.map(|projected| v1::Projection {
+            health: health(projected.health).into(),
+            slack_business_days: projected.slack_days,
+            finish_date: Some(render_date(projected.finish_on)),
+            target_date: Some(render_date(projected.target_on)),
+            r#final: order.closed_at.is_some(),
+        }),
+        interrupted_status: order.interrupted.as_ref().map(|it| it.status.clone()).unwrap_or_default(),
     }
+}
+
+fn health(health: Health) -> v1::Health {
+    match health {
+        Health::Ahead => v1::Health::Ahead,
+        Health::OnTarget => v1::Health::OnTarget,
+        Health::Late => v1::Health::Late,
+    }
+}
+
+/// How long an order was in one status.
+#[must_use]
+pub fn status_time(time: &StatusTime) -> v1::StatusTime {
+    let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
+    v1::StatusTime {
+        status: time.status.clone(),
+        status_name: time.status_name.clone(),
+        visits: count(time.visits),
+        rework_visits: count(time.rework_visits),
+        skipped: count(time.skipped),
+        total: Some(duration(time.total)),
+        business_days: count(time.business_days),
+        overdue_visits: count(time.overdue_visits),
+        current: time.current,
+    }
+}
+
+/// A span of time; it is never negative here.
+#[must_use]
+pub fn duration(span: TimeDelta) -> prost_types::Duration {
+    prost_types::Duration { seconds: span.num_seconds(), nanos: span.subsec_nanos() }
 }
 
 /// The visit that an order is in: of a closed order, never overdue.
@@ -83,9 +132,9 @@ pub fn visit(visit: &Visit, now: DateTime<Utc>) -> v1::Visit {
     }
 }
 
-/// A note.
+/// A note; `open` names the questions of its order that nobody has answered.
 #[must_use]
-pub fn note(note: &Note) -> v1::Note {
+pub fn note(note: &Note, open: &[Uuid]) -> v1::Note {
     let kind = match note.kind {
         NoteKind::Note => v1::NoteKind::Note,
         NoteKind::Question => v1::NoteKind::Question,
@@ -99,6 +148,8 @@ pub fn note(note: &Note) -> v1::Note {
         text: note.text.clone(),
         kind: kind.into(),
         answers: note.answers.map(|id| id.to_string()).unwrap_or_default(),
+        assessment: note.assessment.map_or(v1::Health::Unspecified, health).into(),
+        open: open.contains(&note.id),
     }
 }
 
@@ -118,7 +169,12 @@ pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effe
         messages: effects.messages.iter().map(message).collect(),
         days_given_back: i32::try_from(effects.days_given_back).unwrap_or(i32::MAX),
         warnings: effects.warnings.clone(),
+        changes: effects.changes.iter().map(field_change).collect(),
     }
+}
+
+fn field_change(change: &FieldChange) -> v1::FieldChange {
+    v1::FieldChange { field: change.field.clone(), before: change.before.clone(), after: change.after.clone() }
 }
 
 /// A refusal within a bulk answer.
@@ -161,6 +217,9 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
         HistoryKind::Noted => v1::HistoryKind::Noted,
         HistoryKind::Overdue => v1::HistoryKind::Overdue,
         HistoryKind::DueDateChanged => v1::HistoryKind::DueDateChanged,
+        HistoryKind::Updated => v1::HistoryKind::Updated,
+        HistoryKind::TypeChanged => v1::HistoryKind::TypeChanged,
+        HistoryKind::CycleEdited => v1::HistoryKind::CycleEdited,
     };
     let detail = &entry.detail;
     v1::HistoryEntry {
@@ -171,7 +230,7 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
         on_behalf_of: entry.acted_for.clone(),
         closed_visit: detail.closed.as_ref().map(|closed| visit(closed, entry.at)),
         opened_visit: detail.opened.as_ref().map(|opened| visit(opened, entry.at)),
-        note: detail.note.as_ref().map(note),
+        note: detail.note.as_ref().map(|it| note(it, &[])),
         messages: detail
             .messages
             .iter()
@@ -186,5 +245,16 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
         imported: entry.imported,
         assigned_department: detail.assigned_department.clone().unwrap_or_default(),
         assigned_user: detail.assigned_user.clone().unwrap_or_default(),
+        due_cause: detail.due_cause.map_or(v1::DueCause::Unspecified, due_cause).into(),
+        changes: detail.changes.iter().map(field_change).collect(),
+    }
+}
+
+fn due_cause(cause: DueCause) -> v1::DueCause {
+    match cause {
+        DueCause::Manual => v1::DueCause::Manual,
+        DueCause::Cleared => v1::DueCause::Cleared,
+        DueCause::OrderDate => v1::DueCause::OrderDate,
+        DueCause::Cycle => v1::DueCause::Cycle,
     }
 }

@@ -92,3 +92,17 @@ pub fn render_source(source: order::DueSource) -> v1::DueSource {
         order::DueSource::Manual => v1::DueSource::Manual,
     }
 }
+
+/// The name of a role as the domain knows it; a number without a name gives an empty one, which is refused there.
+#[must_use]
+pub fn role_name(role: i32) -> String {
+    let name = v1::Role::try_from(role).map(|role| role.as_str_name()).unwrap_or_default();
+    name.trim_start_matches("ROLE_").to_owned()
+}
+
+/// Roles for an answer.
+#[must_use]
+pub fn render_roles(names: &[String]) -> Vec<i32> {
+    let role = |name: &String| v1::Role::from_str_name(&format!("ROLE_{name}")).map(i32::from);
+    names.iter().filter_map(role).collect()
+}

@@ -6,21 +6,21 @@ use tonic::{Request, Response};
 
 use super::{
     edits::{self, Mask, fail, required, settle},
-    parse::{optional, render_instant},
+    parse::{optional, render_instant, render_roles, role_name},
     proto::v1::{self, people_service_server::PeopleService},
 };
 use crate::{
     domain::{
         catalogue::{Department, User},
-        edit::{DepartmentEdit, UserEdit},
+        edit::{DepartmentEdit, Responsibilities, UserEdit},
         refusal::{Kind, Refusal},
         violation::Violations,
     },
     ops::{Plant, catalogue},
 };
 
-const USER_FIELDS: [&str; 4] = ["display_name", "email", "roles", "inactive"];
-const DEPARTMENT_FIELDS: [&str; 3] = ["name", "managers", "inactive"];
+const USER_FIELDS: [&str; 6] = ["display_name", "email", "roles", "inactive", "language", "zone"];
+const DEPARTMENT_FIELDS: [&str; 5] = ["name", "managers", "inactive", "members", "calendar"];
 
 /// Users and departments of one plant.
 #[derive(Debug, Clone)]
@@ -83,12 +83,19 @@ impl PeopleService for People {
         let mut request = request.into_inner();
         let mut v = Violations::new();
         let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
-        let write = edits::write("UpdateUser", &id, validate_only, &request, &mut v);
+        let mut write = edits::write("UpdateUser", &id, validate_only, &request, &mut v);
+        write.expected_plan = optional(&request.expected_plan);
         let mask = Mask::parse(request.update_mask.as_ref(), &USER_FIELDS, &[], &mut v);
+        v.id("reassign_to", &request.reassign_to);
         let edit = user_edit(&required("user", request.user)?, &mask, &mut v);
         settle(v)?;
-        let user = catalogue::update_user(&self.plant, edit, write).await.map_err(fail)?;
-        Ok(Response::new(v1::UpdateUserResponse { user: Some(render_user(&user)) }))
+        let edit = UserEdit { reassign_to: optional(&request.reassign_to), ..edit };
+        let edited = catalogue::update_user(&self.plant, edit, write).await.map_err(fail)?;
+        Ok(Response::new(v1::UpdateUserResponse {
+            user: Some(render_user(&edited.user)),
+            responsibilities: edited.responsibilities.map(render_responsibilities),
+            plan: Some(edits::render_plan(&edited.plan)),
+        }))
     }
 
     async fn list_departments(
@@ -158,6 +165,9 @@ fn user_edit(user: &v1::User, mask: &Mask, v: &mut Violations) -> UserEdit {
         email: mask.pick("email", || user.email.clone()),
         roles: mask.pick("roles", || user.roles.iter().map(|role| role_name(*role)).collect()),
         inactive: mask.pick("inactive", || user.inactive),
+        language: mask.pick("language", || user.language.clone()),
+        zone: mask.pick("zone", || user.zone.clone()),
+        reassign_to: None,
     };
     v.within("user.", |v| edit.check(v));
     edit
@@ -170,28 +180,35 @@ fn department_edit(department: &v1::Department, mask: &Mask, v: &mut Violations)
         name: mask.pick("name", || department.name.clone()),
         managers: mask.pick("managers", || department.managers.clone()),
         inactive: mask.pick("inactive", || department.inactive),
+        members: mask.pick("members", || department.members.clone()),
+        calendar: mask.pick("calendar", || optional(&department.calendar)),
     };
     v.within("department.", |v| edit.check(v));
     edit
 }
 
-/// The name the domain knows; a number without a name stays one, and is refused there.
-fn role_name(role: i32) -> String {
-    let name = v1::Role::try_from(role).map(|role| role.as_str_name()).unwrap_or_default();
-    name.trim_start_matches("ROLE_").to_owned()
+fn render_responsibilities(it: Responsibilities) -> v1::Responsibilities {
+    v1::Responsibilities {
+        open_orders: it.open_orders,
+        default_user_of: it.default_user_of,
+        manages: it.manages,
+        manages_alone: it.manages_alone,
+        member_of: it.member_of,
+    }
 }
 
 fn render_user(user: &User) -> v1::User {
-    let role = |name: &String| v1::Role::from_str_name(&format!("ROLE_{name}")).map(i32::from);
     v1::User {
         id: user.id.clone(),
         display_name: user.display_name.clone(),
         email: user.email.clone(),
-        roles: user.roles.iter().filter_map(role).collect(),
+        roles: render_roles(&user.roles),
         inactive: user.inactive,
         etag: user.version.to_string(),
         create_time: Some(render_instant(user.created_at)),
         update_time: Some(render_instant(user.updated_at)),
+        language: user.language.clone(),
+        zone: user.zone.clone(),
     }
 }
 
@@ -204,6 +221,8 @@ fn render_department(department: &Department) -> v1::Department {
         etag: department.version.to_string(),
         create_time: Some(render_instant(department.created_at)),
         update_time: Some(render_instant(department.updated_at)),
+        members: department.members.clone(),
+        calendar: department.calendar.clone().unwrap_or_default(),
     }
 }
 

@@ -1,30 +1,44 @@
 //! Reads the catalogue fresh and edits it, one edit at a time.
 //!
-//! An edit: begin (wait for the edit before) -> stored answer, if the request id has one -> catalogue -> decide -> write the
-//! row and the answer -> commit. `validate_only` decides the same and undoes. A unit runs in a task of its own, so that a
-//! dropped call never leaves it half done. What changes between deciding and writing is decided again, a few times.
+//! Protocol of an edit, in one transaction:
+//!
+//! 1. **begin**: waits for the edit before it and for the changes of orders that are under way; from here on no order changes
+//!    until the edit ends (see `share_catalogue` in the migrations).
+//! 2. the stored answer, if the request id has one.
+//! 3. **decide**: the rows from the catalogue; then, if it touches live orders, each of them, locked in the order of their ids.
+//!    What was decided is summed up as a plan. If the caller expected another plan, the edit is refused.
+//! 4. **write**: the rows, the orders (through the one writer, in portions), then the statuses that go, then the answer.
+//! 5. **commit**. `validate_only` ends after 3 and undoes.
+//!
+//! A crash before 5 leaves nothing, one after it all; who got no answer repeats with the request id. A unit runs in a task of
+//! its own, so that a dropped call never leaves it half done. What changes between deciding and writing is decided again, a few
+//! times.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Failure, Plant, RequestKey};
+use super::{Failure, Plant, RequestKey, kill_point};
 use crate::{
     domain::{
-        catalogue::{Catalogue, Department, OrderType, User},
+        catalogue::{Catalogue, Department, OrderType, Stage, User},
         edit::{
-            CalendarEdit, Change, DepartmentEdit, NewOrderType, NewStatus, OrderTypeEdit, StatusEdit, StatusRemoval,
-            UserEdit, WrittenCalendar,
+            self, CalendarEdit, Change, DepartmentEdit, EDITED_ORDERS_MAX, EditPlan, Edited, NewOrderType, NewStatus,
+            OnOrders, OrderTypeEdit, Responsibilities, StagesEdit, StatusEdit, StatusRemoval, UserEdit,
+            WrittenCalendar,
         },
+        order::{Context, Decision, Order},
         refusal::Refusal,
         violation::Violation,
     },
-    store::{StoreError, StoreFault, catalogue_edit::CatalogueEdit, requests::StoredRequest},
+    store::{StoreError, StoreFault, catalogue_edit::CatalogueEdit, requests::StoredRequest, write::Writes},
 };
 
 /// How often an edit is decided, at most, while facts change under it.
 const ATTEMPTS_MAX: usize = 3;
+/// Orders that one statement writes.
+const PORTION: usize = 1_000;
 
 /// How an edit is carried out.
 #[derive(Debug, Clone, Default)]
@@ -33,15 +47,44 @@ pub struct Write {
     pub request: Option<RequestKey>,
     /// Check and answer, change nothing.
     pub validate_only: bool,
+    /// Fingerprint of the plan that the caller saw.
+    pub expected_plan: Option<String>,
+    /// Principal.
+    pub actor: String,
 }
 
-/// A type after a change of one of its statuses.
+/// A type after an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StatusUpdated {
+pub struct TypeEdited {
     /// The type.
     pub order_type: OrderType,
-    /// Open orders in the status; they stay.
+    /// Open orders in the status that was edited; they stay.
     pub open_orders: i64,
+    /// What it does to live orders.
+    #[serde(default)]
+    pub plan: EditPlan,
+}
+
+/// A user after an edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserEdited {
+    /// The user.
+    pub user: User,
+    /// Of a user who is inactive: what it was responsible for before.
+    pub responsibilities: Option<Responsibilities>,
+    /// What it does to live orders.
+    pub plan: EditPlan,
+}
+
+/// The list of stages after an edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagesEdited {
+    /// In the order of the board.
+    pub stages: Vec<Stage>,
+    /// Version of the list.
+    pub version: i64,
+    /// What the caller should know.
+    pub warnings: Vec<String>,
 }
 
 /// The catalogue as it is now.
@@ -58,8 +101,12 @@ pub async fn catalogue(plant: &Plant) -> Result<Arc<Catalogue>, Failure> {
 /// # Errors
 /// As `UserEdit::create`; `RequestIdReused`; when the database fails.
 pub async fn create_user(plant: &Arc<Plant>, edit: UserEdit, write: Write) -> Result<User, Failure> {
-    run(plant, write, Count::Nothing, move |catalogue, _, now| {
-        edit.create(catalogue, now).map(|user| (Change::User(user.clone()), user))
+    let decide = move |catalogue: &Catalogue, now| edit.create(catalogue, now).map(|it| Edited::row(Change::User(it)));
+    run(plant, write, Count::Nothing, decide, |done| {
+        row_of(done, |change| match change {
+            Change::User(it) => Some(it),
+            _ => None,
+        })
     })
     .await
 }
@@ -67,10 +114,14 @@ pub async fn create_user(plant: &Arc<Plant>, edit: UserEdit, write: Write) -> Re
 /// Changes a user.
 ///
 /// # Errors
-/// As `UserEdit::update`; `RequestIdReused`; when the database fails.
-pub async fn update_user(plant: &Arc<Plant>, edit: UserEdit, write: Write) -> Result<User, Failure> {
-    run(plant, write, Count::Nothing, move |catalogue, _, now| {
-        edit.update(catalogue, now).map(|user| (Change::User(user.clone()), user))
+/// As `UserEdit::update`; `TooManyOrders`, `PlanChanged`; `RequestIdReused`; when the database fails.
+pub async fn update_user(plant: &Arc<Plant>, edit: UserEdit, write: Write) -> Result<UserEdited, Failure> {
+    let id = edit.id.clone();
+    let decide = move |catalogue: &Catalogue, now| edit.update(catalogue, now);
+    run(plant, write, Count::OrdersOf(id), decide, |done| {
+        let user = row_of(done, |change| if let Change::User(user) = change { Some(user) } else { None });
+        let responsibilities = user.inactive.then(|| Responsibilities::of(&user.id, done.counted, done.before));
+        UserEdited { user, responsibilities, plan: done.plan.clone() }
     })
     .await
 }
@@ -80,8 +131,13 @@ pub async fn update_user(plant: &Arc<Plant>, edit: UserEdit, write: Write) -> Re
 /// # Errors
 /// As `DepartmentEdit::create`; `RequestIdReused`; when the database fails.
 pub async fn create_department(plant: &Arc<Plant>, edit: DepartmentEdit, write: Write) -> Result<Department, Failure> {
-    run(plant, write, Count::Nothing, move |catalogue, _, now| {
-        edit.create(catalogue, now).map(|department| (Change::Department(department.clone()), department))
+    let decide =
+        move |catalogue: &Catalogue, now| edit.create(catalogue, now).map(|it| Edited::row(Change::Department(it)));
+    run(plant, write, Count::Nothing, decide, |done| {
+        row_of(done, |change| match change {
+            Change::Department(it) => Some(it),
+            _ => None,
+        })
     })
     .await
 }
@@ -91,8 +147,13 @@ pub async fn create_department(plant: &Arc<Plant>, edit: DepartmentEdit, write: 
 /// # Errors
 /// As `DepartmentEdit::update`; `RequestIdReused`; when the database fails.
 pub async fn update_department(plant: &Arc<Plant>, edit: DepartmentEdit, write: Write) -> Result<Department, Failure> {
-    run(plant, write, Count::Nothing, move |catalogue, _, now| {
-        edit.update(catalogue, now).map(|department| (Change::Department(department.clone()), department))
+    let decide =
+        move |catalogue: &Catalogue, now| edit.update(catalogue, now).map(|it| Edited::row(Change::Department(it)));
+    run(plant, write, Count::Nothing, decide, |done| {
+        row_of(done, |change| match change {
+            Change::Department(it) => Some(it),
+            _ => None,
+        })
     })
     .await
 }
@@ -102,8 +163,13 @@ pub async fn update_department(plant: &Arc<Plant>, edit: DepartmentEdit, write: 
 /// # Errors
 /// As `CalendarEdit::create`; `RequestIdReused`; when the database fails.
 pub async fn create_calendar(plant: &Arc<Plant>, edit: CalendarEdit, write: Write) -> Result<WrittenCalendar, Failure> {
-    run(plant, write, Count::Nothing, move |catalogue, _, now| {
-        edit.create(catalogue, now).map(|calendar| (Change::Calendar(calendar.clone()), calendar))
+    let decide =
+        move |catalogue: &Catalogue, now| edit.create(catalogue, now).map(|it| Edited::row(Change::Calendar(it)));
+    run(plant, write, Count::Nothing, decide, |done| {
+        row_of(done, |change| match change {
+            Change::Calendar(it) => Some(it),
+            _ => None,
+        })
     })
     .await
 }
@@ -113,8 +179,13 @@ pub async fn create_calendar(plant: &Arc<Plant>, edit: CalendarEdit, write: Writ
 /// # Errors
 /// As `CalendarEdit::update`; `RequestIdReused`; when the database fails.
 pub async fn update_calendar(plant: &Arc<Plant>, edit: CalendarEdit, write: Write) -> Result<WrittenCalendar, Failure> {
-    run(plant, write, Count::Nothing, move |catalogue, _, now| {
-        edit.update(catalogue, now).map(|calendar| (Change::Calendar(calendar.clone()), calendar))
+    let decide =
+        move |catalogue: &Catalogue, now| edit.update(catalogue, now).map(|it| Edited::row(Change::Calendar(it)));
+    run(plant, write, Count::Nothing, decide, |done| {
+        row_of(done, |change| match change {
+            Change::Calendar(it) => Some(it),
+            _ => None,
+        })
     })
     .await
 }
@@ -124,56 +195,100 @@ pub async fn update_calendar(plant: &Arc<Plant>, edit: CalendarEdit, write: Writ
 /// # Errors
 /// As `NewOrderType::create`; `RequestIdReused`; when the database fails.
 pub async fn create_order_type(plant: &Arc<Plant>, new: NewOrderType, write: Write) -> Result<OrderType, Failure> {
-    run(plant, write, Count::Nothing, move |catalogue, _, now| new.create(catalogue, now).map(whole)).await
+    let decide = move |catalogue: &Catalogue, now| new.create(catalogue, now);
+    run(plant, write, Count::Nothing, decide, order_type_of).await
 }
 
 /// Changes an order type.
 ///
 /// # Errors
-/// As `OrderTypeEdit::update`; `RequestIdReused`; when the database fails.
-pub async fn update_order_type(plant: &Arc<Plant>, edit: OrderTypeEdit, write: Write) -> Result<OrderType, Failure> {
-    run(plant, write, Count::Nothing, move |catalogue, _, now| edit.update(catalogue, now).map(whole)).await
+/// As `OrderTypeEdit::update`; those of the plan (see `run`); when the database fails.
+pub async fn update_order_type(plant: &Arc<Plant>, edit: OrderTypeEdit, write: Write) -> Result<TypeEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, now| edit.update(catalogue, now);
+    run(plant, write, Count::Nothing, decide, type_edited).await
 }
 
 /// Inserts a status.
 ///
 /// # Errors
-/// As `NewStatus::create`; `RequestIdReused`; when the database fails.
-pub async fn create_status(plant: &Arc<Plant>, new: NewStatus, write: Write) -> Result<OrderType, Failure> {
-    run(plant, write, Count::Nothing, move |catalogue, _, now| new.create(catalogue, now).map(whole)).await
+/// As `NewStatus::create`; those of the plan (see `run`); when the database fails.
+pub async fn create_status(plant: &Arc<Plant>, new: NewStatus, write: Write) -> Result<TypeEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, now| new.create(catalogue, now);
+    run(plant, write, Count::Nothing, decide, type_edited).await
 }
 
 /// Changes a status.
 ///
 /// # Errors
-/// As `StatusEdit::update`; `RequestIdReused`; when the database fails.
-pub async fn update_status(plant: &Arc<Plant>, edit: StatusEdit, write: Write) -> Result<StatusUpdated, Failure> {
-    let count = Count::OpenOrders { order_type: edit.order_type.clone(), status: edit.id.clone() };
-    run(plant, write, count, move |catalogue, open_orders, now| {
-        let (change, order_type) = edit.update(catalogue, now).map(whole)?;
-        Ok((change, StatusUpdated { order_type, open_orders }))
+/// As `StatusEdit::update`; those of the plan (see `run`); when the database fails.
+pub async fn update_status(plant: &Arc<Plant>, edit: StatusEdit, write: Write) -> Result<TypeEdited, Failure> {
+    let (order_type, status) = (edit.order_type.clone(), edit.id.clone());
+    let count = Count::OpenOrders { order_type, status: status.clone() };
+    let decide = move |catalogue: &Catalogue, now| edit.update(catalogue, now);
+    run(plant, write, count, decide, move |done| {
+        let mut edited = type_edited(done);
+        let inactive = edited.order_type.status(&status).is_some_and(|status| status.inactive);
+        if inactive && edited.open_orders > 0 {
+            let count = edited.open_orders;
+            let stay = if count == 1 { "1 open order stays".to_owned() } else { format!("{count} open orders stay") };
+            edited.plan.warnings.push(format!("{stay} in '{status}', which cannot be chosen any more"));
+        }
+        edited
     })
     .await
 }
 
-/// Removes a status that no order ever was in.
+/// Removes a status.
 ///
 /// # Errors
-/// As `StatusRemoval::remove`; `RequestIdReused`; when the database fails.
-pub async fn delete_status(plant: &Arc<Plant>, removal: StatusRemoval, write: Write) -> Result<OrderType, Failure> {
-    let count = Count::OrdersEver { order_type: removal.order_type.clone(), status: removal.status.clone() };
-    run(plant, write, count, move |catalogue, used, now| removal.remove(catalogue, used, now).map(whole)).await
+/// As `StatusRemoval::remove`; those of the plan (see `run`); when the database fails.
+pub async fn delete_status(plant: &Arc<Plant>, removal: StatusRemoval, write: Write) -> Result<TypeEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, now| removal.remove(catalogue, now);
+    run(plant, write, Count::Nothing, decide, type_edited).await
 }
 
-fn whole(order_type: OrderType) -> (Change, OrderType) {
-    (Change::OrderType(order_type.clone()), order_type)
+/// Replaces the list of stages.
+///
+/// # Errors
+/// As `StagesEdit::update`; `RequestIdReused`; when the database fails.
+pub async fn update_stages(plant: &Arc<Plant>, edit: StagesEdit, write: Write) -> Result<StagesEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, _| edit.update(catalogue);
+    run(plant, write, Count::Nothing, decide, |done| {
+        let row = |change: &Change| {
+            if let Change::Stages(stages, version) = change { Some((stages.clone(), *version)) } else { None }
+        };
+        let (stages, version) = done.edited.changes.iter().find_map(row).unwrap_or_default();
+        StagesEdited { stages, version, warnings: done.plan.warnings.clone() }
+    })
+    .await
 }
 
-/// What has to be counted for a decision.
+/// What an answer is made of.
+struct Done<'a> {
+    before: &'a Catalogue,
+    edited: &'a Edited,
+    counted: i64,
+    plan: &'a EditPlan,
+}
+
+/// The row that an edit is about: the last of its kind, since what it hands over stands before it.
+fn row_of<T: Clone>(done: &Done<'_>, pick: impl Fn(&Change) -> Option<&T>) -> T {
+    done.edited.changes.iter().rev().find_map(pick).cloned().expect("an edit has the row that it is about")
+}
+
+fn order_type_of(done: &Done<'_>) -> OrderType {
+    row_of(done, |change| if let Change::OrderType(order_type) = change { Some(order_type) } else { None })
+}
+
+fn type_edited(done: &Done<'_>) -> TypeEdited {
+    TypeEdited { order_type: order_type_of(done), open_orders: done.counted, plan: done.plan.clone() }
+}
+
+/// What has to be counted for an answer.
 enum Count {
     Nothing,
     OpenOrders { order_type: String, status: String },
-    OrdersEver { order_type: String, status: String },
+    OrdersOf(String),
 }
 
 impl Count {
@@ -181,40 +296,57 @@ impl Count {
         match self {
             Self::Nothing => Ok(0),
             Self::OpenOrders { order_type, status } => edit.count_open_orders(order_type, status).await,
-            Self::OrdersEver { order_type, status } => edit.count_orders_ever(order_type, status).await,
+            Self::OrdersOf(user) => edit.count_orders_of(user).await,
         }
     }
 }
 
+/// One edit: what decides it, and what makes its answer.
+struct Unit<D, M> {
+    write: Write,
+    count: Count,
+    decide: D,
+    answer: M,
+}
+
 /// Runs an edit in its own task.
-async fn run<A, D>(plant: &Arc<Plant>, write: Write, count: Count, decide: D) -> Result<A, Failure>
+///
+/// # Errors
+/// What `decide` refuses; `InUse`, `BeyondHorizon` (an order), `TooManyOrders`, `PlanChanged`; `RequestIdReused`.
+async fn run<A, D, M>(plant: &Arc<Plant>, write: Write, count: Count, decide: D, answer: M) -> Result<A, Failure>
 where
     A: Serialize + DeserializeOwned + Send + 'static,
-    D: Fn(&Catalogue, i64, DateTime<Utc>) -> Result<(Change, A), Refusal> + Send + Sync + 'static,
+    D: Fn(&Catalogue, DateTime<Utc>) -> Result<Edited, Refusal> + Send + Sync + 'static,
+    M: Fn(&Done<'_>) -> A + Send + Sync + 'static,
 {
     let plant = Arc::clone(plant);
-    let unit = async move {
+    let unit = Unit { write, count, decide, answer };
+    let work = async move {
         let mut attempts = 1;
         loop {
-            match attempt(&plant, &write, &count, &decide).await {
+            match attempt(&plant, &unit).await {
                 Err(Failure::Store(error)) if decide_again(&error) && attempts < ATTEMPTS_MAX => attempts += 1,
                 Err(Failure::Store(error)) => return Err(refused_by_the_database(error)),
                 other => return other,
             }
         }
     };
-    tokio::spawn(unit).await.unwrap_or(Err(Failure::GivenUp("an edit of the catalogue ended without an answer")))
+    tokio::spawn(work).await.unwrap_or(Err(Failure::GivenUp("an edit of the catalogue ended without an answer")))
 }
 
-async fn attempt<A, D>(plant: &Plant, write: &Write, count: &Count, decide: &D) -> Result<A, Failure>
+async fn attempt<A, D, M>(plant: &Plant, unit: &Unit<D, M>) -> Result<A, Failure>
 where
     A: Serialize + DeserializeOwned,
-    D: Fn(&Catalogue, i64, DateTime<Utc>) -> Result<(Change, A), Refusal> + Sync,
+    D: Fn(&Catalogue, DateTime<Utc>) -> Result<Edited, Refusal> + Sync,
+    M: Fn(&Done<'_>) -> A + Sync,
 {
     let mut edit = plant.store.edit_catalogue().await?;
-    match carry_out(plant, &mut edit, write, count, decide).await {
-        Ok((answer, true)) => {
+    match carry_out(plant, &mut edit, unit).await {
+        Ok((answer, Some(decided))) => {
+            kill_point("edit-before-commit");
             edit.commit().await?;
+            kill_point("edit-after-commit");
+            plant.made.note(decided.iter().map(|it| (it.order.id, it.order.revision)), Instant::now());
             Ok(answer)
         }
         done => {
@@ -225,37 +357,91 @@ where
     }
 }
 
-/// The answer, and whether there is something to commit.
-async fn carry_out<A, D>(
+/// The answer, and what to commit, if there is something.
+async fn carry_out<A, D, M>(
     plant: &Plant,
     edit: &mut CatalogueEdit,
-    write: &Write,
-    count: &Count,
-    decide: &D,
-) -> Result<(A, bool), Failure>
+    unit: &Unit<D, M>,
+) -> Result<(A, Option<Vec<Decision>>), Failure>
 where
     A: Serialize + DeserializeOwned,
-    D: Fn(&Catalogue, i64, DateTime<Utc>) -> Result<(Change, A), Refusal> + Sync,
+    D: Fn(&Catalogue, DateTime<Utc>) -> Result<Edited, Refusal> + Sync,
+    M: Fn(&Done<'_>) -> A + Sync,
 {
+    let write = &unit.write;
     if let Some(key) = &write.request
         && let Some(stored) = edit.find_request(&key.id).await?
     {
-        return Ok((repeated(key, &stored)?, false));
+        return Ok((repeated(key, &stored)?, None));
     }
     let held = plant.snapshot.held();
-    let catalogue = if held.version == edit.version { held } else { Arc::new(edit.load().await?) };
+    let before = if held.version == edit.version { held } else { Arc::new(edit.load().await?) };
     // PostgreSQL keeps microseconds.
     let now = plant.clock.now(edit.database_now).trunc_subsecs(6);
-    let (change, answer) = decide(&catalogue, count.take(edit).await?, now)?;
+    let edited = (unit.decide)(&before, now)?;
+    let counted = unit.count.take(edit).await?;
+    let orders = lock(edit, &edited.on_orders).await?;
+    let (plan, decided) = decide_orders(plant, &before, &edited, &orders, write, now)?;
+    let answer = (unit.answer)(&Done { before: &before, edited: &edited, counted, plan: &plan });
     if write.validate_only {
-        return Ok((answer, false));
+        return Ok((answer, None));
     }
-    edit.write(&change).await?;
+    for change in &edited.changes {
+        edit.write(change).await?;
+    }
+    for portion in decided.chunks(PORTION) {
+        let mut writes = Writes::default();
+        portion.iter().for_each(|decision| writes.add(decision, now));
+        edit.write_orders(&writes).await?;
+    }
+    for change in &edited.changes {
+        if let Change::OrderType(order_type) = change {
+            edit.remove_statuses(order_type, now).await?;
+        }
+    }
     if let Some(key) = &write.request {
         let outcome = serde_json::to_vec(&answer).expect("an answer has only text keys");
         edit.keep_request(&key.id, &StoredRequest { fingerprint: key.fingerprint.to_vec(), outcome }, now).await?;
     }
-    Ok((answer, true))
+    Ok((answer, Some(decided)))
+}
+
+/// Locks the orders that an edit touches.
+async fn lock(edit: &mut CatalogueEdit, on_orders: &OnOrders) -> Result<Vec<Order>, Failure> {
+    let limit = i64::try_from(EDITED_ORDERS_MAX + 1).unwrap_or(i64::MAX);
+    let orders = match on_orders {
+        OnOrders::Nothing => Vec::new(),
+        OnOrders::Reassign { from, .. } => edit.lock_orders_of_user(from, limit).await?,
+        OnOrders::Cycle(effect) => {
+            edit.lock_orders_of_type(&effect.before.id, &effect.touched(), effect.replan, limit).await?
+        }
+    };
+    if orders.len() > EDITED_ORDERS_MAX {
+        return Err(Refusal::TooManyOrders { limit: EDITED_ORDERS_MAX }.into());
+    }
+    Ok(orders)
+}
+
+/// The plan of an edit, and the decisions to write.
+fn decide_orders(
+    plant: &Plant,
+    before: &Catalogue,
+    edited: &Edited,
+    orders: &[Order],
+    write: &Write,
+    now: DateTime<Utc>,
+) -> Result<(EditPlan, Vec<Decision>), Refusal> {
+    let after = edited.changes.iter().fold(before.clone(), |catalogue, change| catalogue.with(change));
+    let mut ids = plant.fork_ids();
+    let mut cx =
+        Context { catalogue: &after, now, ids: &mut ids, actor: &write.actor, fallback: &plant.settings.fallback };
+    let decided = edit::decide(orders, &edited.on_orders, &mut cx)?;
+    let touched = orders.iter().zip(&decided).filter_map(|(order, decision)| Some((order, decision.as_ref()?)));
+    let plan = edit::plan(&edited.basis(), touched, edited.warnings.clone(), now);
+    if write.expected_plan.as_ref().is_some_and(|expected| *expected != plan.fingerprint) {
+        return Err(Refusal::PlanChanged { fingerprint: plan.fingerprint });
+    }
+    Ok((plan, decided.into_iter().flatten().collect()))
 }
 
 fn repeated<A: DeserializeOwned>(key: &RequestKey, stored: &StoredRequest) -> Result<A, Failure> {
@@ -283,6 +469,10 @@ fn refused_by_the_database(error: StoreError) -> Failure {
         "statuses_cycle_whole" | "statuses_one_initial" | "statuses_one_final" | "order_types_default_status_fkey" => {
             let rule =
                 "a cycle has one active initial status first, one active final status last, and an active default";
+            Refusal::CycleBroken(rule.into()).into()
+        }
+        "statuses_id_not_reused" => {
+            let rule = "the id of a status that orders were in is never used again; take another";
             Refusal::CycleBroken(rule.into()).into()
         }
         "calendars_spec_size" => {

@@ -2,22 +2,26 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{Failure, Plant};
 use crate::{
     domain::{
         catalogue::Catalogue,
-        note::NoteKind,
+        note::{Note, NoteKind},
         order::{HistoryEntry, Order, Visit},
         refusal::{Kind, Refusal},
+        status_times::{self, StatusTime},
     },
     store::{
         facts::OrderRef,
         orders::{OrderBy, OrderFilter, OrderState, Position, StatusCount},
     },
 };
+
+/// Visits that one statement reads.
+const VISITS_PAGE: i64 = 500;
 
 /// Orders as they stood at one instant, with the catalogue to render them by.
 #[derive(Debug, Clone)]
@@ -103,6 +107,45 @@ pub async fn list_history(
     let seen = get_order(plant, order).await?;
     let entries = plant.store.list_history(seen.orders.id, after, limit).await?;
     Ok(Seen { orders: entries, now: seen.now, catalogue: seen.catalogue })
+}
+
+/// Lists notes of an order after an id, oldest first; with `open_questions` only questions that nobody has answered. With the
+/// order as it stood then.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub async fn list_notes(
+    plant: &Plant,
+    order: &OrderRef,
+    open_questions: bool,
+    after: Uuid,
+    limit: i64,
+) -> Result<(Order, Vec<Note>), Failure> {
+    let order = get_order(plant, order).await?.orders;
+    let among = open_questions.then_some(order.open_questions.as_slice());
+    let notes = plant.store.list_notes(order.id, after, among, limit).await?;
+    Ok((order, notes))
+}
+
+/// How long an order was in each status, in the order of the first entry, and in all.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub async fn status_times(plant: &Plant, order: &OrderRef) -> Result<(Vec<StatusTime>, TimeDelta), Failure> {
+    let seen = get_order(plant, order).await?;
+    let order = &seen.orders;
+    let (mut visits, mut after) = (Vec::new(), 0);
+    loop {
+        let page = plant.store.list_visits(order.id, after, VISITS_PAGE).await?;
+        let full = i64::try_from(page.len()).is_ok_and(|count| count >= VISITS_PAGE);
+        after = page.last().map_or(after, |visit| visit.sequence);
+        visits.extend(page);
+        if !full {
+            break;
+        }
+    }
+    let calendar = seen.catalogue.calendar_of(seen.catalogue.order_type(&order.order_type)?)?;
+    Ok(status_times::status_times(&visits, order, calendar, seen.now))
 }
 
 /// Checks that a note answers a question of this order. Notes are never changed, so what is found stays true.

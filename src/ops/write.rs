@@ -31,6 +31,7 @@ use crate::{
     domain::{
         advance::{self, Advance},
         catalogue::Catalogue,
+        change_type::{self, ChangeType},
         create::{self, NewOrder},
         ids::Ids,
         import::{self, ImportedOrder, Known},
@@ -38,6 +39,7 @@ use crate::{
         order::{Context, Decision, Effects, Order},
         refusal::{Kind, Refusal},
         set_due_date::{self, SetDueDate},
+        update::{self, UpdateOrder},
     },
     store::{
         StoreError, StoreFault,
@@ -85,8 +87,45 @@ pub enum Change {
         /// The date.
         due: Box<SetDueDate>,
     },
+    /// Fields.
+    Update {
+        /// Which order.
+        order: OrderRef,
+        /// The fields.
+        update: Box<UpdateOrder>,
+    },
+    /// Another type.
+    ChangeType {
+        /// Which order.
+        order: OrderRef,
+        /// The type.
+        change: Arc<ChangeType>,
+    },
     /// An order with its past.
     Import(Box<ImportedOrder>),
+}
+
+impl Change {
+    /// The order that is changed; `None` for one that is made.
+    fn order(&self) -> Option<&OrderRef> {
+        match self {
+            Self::Advance { order, .. }
+            | Self::Note { order, .. }
+            | Self::SetDueDate { order, .. }
+            | Self::Update { order, .. }
+            | Self::ChangeType { order, .. } => Some(order),
+            Self::Create { .. } | Self::Import(_) => None,
+        }
+    }
+
+    /// The number of the order that is made; `None` for one that is changed.
+    fn number(&self) -> Option<&str> {
+        match self {
+            Self::Create { order, .. } => Some(&order.number),
+            Self::Import(order) => Some(&order.order.number),
+            _ => None,
+        }
+    }
 }
 
 /// How a unit treats refusals.
@@ -285,19 +324,13 @@ async fn load(plant: &Plant, changes: &[&Change]) -> Result<Loaded, StoreError> 
     let mut numbers = Vec::new();
     let mut number_places = Vec::new();
     for (place, change) in changes.iter().enumerate() {
-        match change {
-            Change::Advance { order, .. } | Change::Note { order, .. } | Change::SetDueDate { order, .. } => {
-                refs.push(order.clone());
-                ref_places.push(place);
-            }
-            Change::Create { order, .. } => {
-                numbers.push(order.number.clone());
-                number_places.push(place);
-            }
-            Change::Import(order) => {
-                numbers.push(order.order.number.clone());
-                number_places.push(place);
-            }
+        if let Some(order) = change.order() {
+            refs.push(order.clone());
+            ref_places.push(place);
+        }
+        if let Some(number) = change.number() {
+            numbers.push(number.to_owned());
+            number_places.push(place);
         }
     }
     let mut known = Loaded {
@@ -380,18 +413,18 @@ impl Round<'_> {
             let result =
                 self.same_type(unit, place, &mut one_type).and_then(|()| self.change(unit, change, place, earlier));
             // A number is taken by the order that gets it, not by one that was refused.
-            if !matches!(name, Taken::Number(_)) || matches!(result, Ok(Some(_))) {
+            if !matches!(name, Taken::Number(_)) || matches!(result, Ok(Decided::Change(_))) {
                 own.insert(name);
             }
             match result {
-                Ok(Some(decision)) => {
+                Ok(Decided::Change(decision)) => {
                     outcomes.push(Outcome::Done {
                         order: Box::new(decision.order.clone()),
                         effects: Box::new(decision.effects.clone()),
                     });
-                    decisions.push(decision);
+                    decisions.push(*decision);
                 }
-                Ok(None) => outcomes.push(Outcome::Unchanged),
+                Ok(Decided::Nothing(outcome)) => outcomes.push(outcome),
                 Err(refusal) => outcomes.push(Outcome::Refused(refusal)),
             }
         }
@@ -415,15 +448,10 @@ impl Round<'_> {
     }
 
     fn name(&self, change: &Change, place: usize) -> Taken {
-        match change {
-            Change::Create { order, .. } => Taken::Number(order.number.clone()),
-            Change::Import(order) => Taken::Number(order.order.number.clone()),
-            Change::Advance { order, .. } | Change::Note { order, .. } | Change::SetDueDate { order, .. } => {
-                match &self.known.orders[place] {
-                    Some(fact) => Taken::Order(fact.order.id),
-                    None => Taken::Nothing(order.to_string()),
-                }
-            }
+        match (change.number(), &self.known.orders[place]) {
+            (Some(number), _) => Taken::Number(number.to_owned()),
+            (None, Some(fact)) => Taken::Order(fact.order.id),
+            (None, None) => Taken::Nothing(change.order().map(ToString::to_string).unwrap_or_default()),
         }
     }
 
@@ -446,7 +474,7 @@ impl Round<'_> {
         change: &Change,
         place: usize,
         earlier: Option<&Order>,
-    ) -> Result<Option<Decision>, Refusal> {
+    ) -> Result<Decided, Refusal> {
         let mut cx = Context {
             catalogue: self.catalogue,
             now: self.now,
@@ -461,7 +489,7 @@ impl Round<'_> {
         match change {
             Change::Create { order, on_behalf_of } => {
                 let taken = earlier.is_some() || self.known.numbers[place].as_ref().is_some_and(|fact| fact.taken);
-                create::create(order, on_behalf_of, taken, &mut cx).map(Some)
+                create::create(order, on_behalf_of, taken, &mut cx).map(Decided::change)
             }
             Change::Advance { order, advance, etag } => {
                 let fact = found(order)?;
@@ -471,11 +499,21 @@ impl Round<'_> {
                 if etag.is_none() && passed {
                     return Err(Refusal::EtagMismatch { kind: Kind::Order, current_etag: fact.order.etag() });
                 }
-                advance::advance(&fact.order, advance, etag.as_deref(), &mut cx).map(Some)
+                advance::advance(&fact.order, advance, etag.as_deref(), &mut cx).map(Decided::change)
             }
-            Change::Note { order, note } => note::add_note(&found(order)?.order, note, &mut cx).map(Some),
+            Change::Note { order, note } => note::add_note(&found(order)?.order, note, &mut cx).map(Decided::change),
             Change::SetDueDate { order, due } => {
-                set_due_date::set_due_date(&found(order)?.order, due, &mut cx).map(Some)
+                set_due_date::set_due_date(&found(order)?.order, due, &mut cx).map(Decided::change)
+            }
+            Change::Update { order, update } => {
+                let before = &found(order)?.order;
+                let unchanged =
+                    || Outcome::Done { order: Box::new(before.clone()), effects: Box::new(Effects::default()) };
+                let decision = update::update(before, update, &mut cx)?;
+                Ok(decision.map_or_else(|| Decided::Nothing(unchanged()), Decided::change))
+            }
+            Change::ChangeType { order, change } => {
+                change_type::change_type(&found(order)?.order, change, &mut cx).map(Decided::change)
             }
             Change::Import(order) => {
                 let known = match (earlier, &self.known.numbers[place]) {
@@ -488,9 +526,24 @@ impl Round<'_> {
                     }
                     _ => Known::Differs,
                 };
-                import::import(order, known, &mut cx)
+                let decision = import::import(order, known, &mut cx)?;
+                Ok(decision.map_or(Decided::Nothing(Outcome::Unchanged), Decided::change))
             }
         }
+    }
+}
+
+/// What was decided for one change.
+enum Decided {
+    /// Something is written.
+    Change(Box<Decision>),
+    /// Nothing is; this is the answer.
+    Nothing(Outcome),
+}
+
+impl Decided {
+    fn change(decision: Decision) -> Self {
+        Self::Change(Box::new(decision))
     }
 }
 

@@ -8,7 +8,9 @@ use sqlx::{PgExecutor, types::Json};
 
 use super::{Store, StoreError};
 use crate::domain::{
-    catalogue::{CalendarEntry, Catalogue, Department, OrderType, Status, StatusClock, StatusKind, User},
+    catalogue::{
+        AllowedMove, CalendarEntry, Catalogue, Department, OrderType, Stage, Status, StatusClock, StatusKind, User,
+    },
     schedule::{Calendar, CalendarSpec},
 };
 
@@ -29,6 +31,9 @@ struct TypeRow {
     calendar: String,
     default_status: Option<String>,
     inactive: bool,
+    moves: Vec<AllowedMove>,
+    health_tolerance: u32,
+    retired: Vec<String>,
     version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -41,6 +46,7 @@ struct StatusRow {
     name: String,
     definition: String,
     colour: String,
+    icon: String,
     stage: String,
     default_department: Option<String>,
     default_user: Option<String>,
@@ -74,28 +80,34 @@ impl Store {
 /// One statement, so that all tables are seen at one snapshot without a transaction that a dropped call could leave open.
 pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT version,
+        r#"SELECT version, stages_version,
             (SELECT COALESCE(json_agg(c), '[]') FROM (
                 SELECT id, spec, version, created_at, updated_at FROM calendars ORDER BY id LIMIT 1000
             ) AS c) AS "calendars!: Json<Vec<CalendarRow>>",
             (SELECT COALESCE(json_agg(u), '[]') FROM (
-                SELECT id, display_name, email, roles, inactive, version, created_at, updated_at
+                SELECT id, display_name, email, roles, inactive, language, zone, version, created_at, updated_at
                 FROM users ORDER BY id LIMIT 10000
             ) AS u) AS "users!: Json<Vec<User>>",
             (SELECT COALESCE(json_agg(d), '[]') FROM (
-                SELECT id, name, inactive, version, created_at, updated_at,
-                    ARRAY(SELECT manager FROM department_managers WHERE department = id ORDER BY position, manager) AS managers
+                SELECT id, name, inactive, calendar, version, created_at, updated_at,
+                    ARRAY(SELECT manager FROM department_managers WHERE department = id ORDER BY position, manager) AS managers,
+                    ARRAY(SELECT member FROM department_members WHERE department = id ORDER BY position, member) AS members
                 FROM departments ORDER BY id LIMIT 10000
             ) AS d) AS "departments!: Json<Vec<Department>>",
             (SELECT COALESCE(json_agg(t), '[]') FROM (
-                SELECT id, name, description, calendar, default_status, inactive, version, created_at, updated_at
+                SELECT id, name, description, calendar, default_status, inactive, moves, health_tolerance,
+                    ARRAY(SELECT r.id FROM retired_statuses r WHERE r.order_type = order_types.id ORDER BY r.id) AS retired,
+                    version, created_at, updated_at
                 FROM order_types ORDER BY id LIMIT 1000
             ) AS t) AS "types!: Json<Vec<TypeRow>>",
             (SELECT COALESCE(json_agg(s), '[]') FROM (
-                SELECT order_type, id, name, definition, colour, stage, default_department, default_user,
+                SELECT order_type, id, name, definition, colour, icon, stage, default_department, default_user,
                     duration_days, kind, clock, inactive
                 FROM statuses ORDER BY order_type, position LIMIT 200000
-            ) AS s) AS "statuses!: Json<Vec<StatusRow>>"
+            ) AS s) AS "statuses!: Json<Vec<StatusRow>>",
+            (SELECT COALESCE(json_agg(g), '[]') FROM (
+                SELECT id, name, colour FROM stages ORDER BY position LIMIT 200
+            ) AS g) AS "stages!: Json<Vec<Stage>>"
         FROM catalogue_version"#
     )
     .fetch_one(executor)
@@ -114,6 +126,8 @@ pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, Sto
     }
     Ok(Catalogue {
         version: row.version,
+        stages: Arc::new(row.stages.0),
+        stages_version: row.stages_version,
         types: types.into_iter().map(|(id, order_type)| (id, Arc::new(order_type))).collect(),
         calendars: row.calendars.0.into_iter().map(calendar).collect::<Result<_, _>>()?,
         users: row.users.0.into_iter().map(|user| (user.id.clone(), Arc::new(user))).collect(),
@@ -146,6 +160,9 @@ fn order_type(row: TypeRow) -> OrderType {
         default_status: row.default_status,
         inactive: row.inactive,
         statuses: Vec::new(),
+        moves: row.moves,
+        health_tolerance: row.health_tolerance,
+        retired: row.retired,
         version: row.version,
         created_at: row.created_at,
         updated_at: row.updated_at,
@@ -161,6 +178,7 @@ fn status(row: StatusRow) -> Result<Status, StoreError> {
         name: row.name,
         definition: row.definition,
         colour: row.colour,
+        icon: row.icon,
         stage: row.stage,
         default_department: row.default_department,
         default_user: row.default_user,

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::{Store, StoreError};
 use crate::domain::{
-    note::Note,
+    note::{Assessment, Note},
     order::{Due, DueSource, Interrupted, Order, Visit},
+    projection::Projection,
 };
 
 /// One order row with what came along in the same round trip.
@@ -58,6 +59,9 @@ pub(super) struct OrderRow {
     pub holds: Json<Vec<(DateTime<Utc>, DateTime<Utc>)>>,
     pub lost_days: i32,
     pub last_note: Option<Json<Note>>,
+    pub open_questions: Vec<Uuid>,
+    pub assessment: Option<Json<Assessment>>,
+    pub finish: Option<Json<Projection>>,
     pub history_sequence: i32,
     pub import_fingerprint: Option<Vec<u8>>,
     pub imported_at: Option<DateTime<Utc>>,
@@ -82,12 +86,14 @@ macro_rules! order_rows {
                 o.entered_at, o.entered_on, o.due_on, o.due_at, o.due_source, o.rework, o.resumed, o.entered_by,
                 o.entered_for, o.status_name, o.next_alarm_at, o.closed_at, o.completed, o.interrupted_status,
                 o.interrupted_due_on, o.interrupted_source, o.cycle_status, o.holds AS "holds: _", o.lost_days,
-                o.last_note AS "last_note: _", o.history_sequence, o.import_fingerprint, o.imported_at, o.version,
+                o.last_note AS "last_note: _", o.open_questions, o.assessment AS "assessment: _", o.finish AS "finish: _",
+                o.history_sequence, o.import_fingerprint, o.imported_at, o.version,
                 o.revision, o.created_at, o.updated_at "# + $rest
             $(, $argument)*
         )
     };
 }
+pub(super) use order_rows;
 
 /// How an order is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,7 +220,8 @@ impl Store {
     }
 }
 
-/// Locks the orders whose alarm has come by `now`, the earliest first; passes over those that somebody else has locked.
+/// Locks the orders whose alarm has come by `now`, the earliest first; passes over those that somebody else has locked, and finds
+/// none while the catalogue is being edited, since an edit may wait for the orders.
 ///
 /// # Errors
 /// When the database fails.
@@ -228,7 +235,7 @@ pub(crate) async fn lock_due_alarms(
         "EXISTS (SELECT FROM alerts a WHERE a.order_id = o.id AND a.visit_sequence = o.visit_sequence
             AND a.rule = 'OVERDUE' AND a.due_at = o.due_at)",
         "FROM orders o CROSS JOIN catalogue_version c
-         WHERE o.next_alarm_at <= $1
+         WHERE o.next_alarm_at <= $1 AND (SELECT try_share_catalogue())
          ORDER BY o.next_alarm_at
          LIMIT $2
          FOR UPDATE OF o SKIP LOCKED",
@@ -331,6 +338,9 @@ pub(super) fn order(row: OrderRow) -> Result<Order, StoreError> {
         holds: row.holds.0,
         lost_days: u32::try_from(row.lost_days).unwrap_or(0),
         last_note: row.last_note.map(|note| note.0),
+        open_questions: row.open_questions,
+        assessment: row.assessment.map(|assessment| assessment.0),
+        finish: row.finish.map(|finish| finish.0),
         history_sequence: row.history_sequence,
         import_fingerprint: row.import_fingerprint,
         imported_at: row.imported_at,

@@ -9,6 +9,7 @@ use sqlx::{
 
 pub mod catalogue;
 pub mod catalogue_edit;
+mod catalogue_rows;
 pub mod deliveries;
 mod error;
 pub mod facts;

@@ -8,7 +8,11 @@ use super::{
     Store, StoreError,
     facts::{Facts, OrderFact, OrderRow, due, facts},
 };
-use crate::domain::order::{HistoryDetail, HistoryEntry, HistoryKind, Visit};
+use crate::domain::{
+    note::{Note, NoteKind},
+    order::{HistoryDetail, HistoryEntry, HistoryKind, Visit},
+    projection::Health,
+};
 
 /// Orders by whether they are closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +61,8 @@ pub struct OrderFilter {
     pub number_prefix: Option<String>,
     /// Exactly this reference.
     pub customer_reference: Option<String>,
+    /// Only with a question that nobody has answered.
+    pub open_questions: bool,
 }
 
 /// The last row of a page: where the next one goes on.
@@ -89,7 +95,8 @@ const COLUMNS: &str = "SELECT 1::bigint AS place, now() AS database_now, c.versi
     o.quantity::text AS quantity, o.ordered_on, o.delivery_on, o.priority, o.labels, o.assigned_department, o.assigned_user,
     o.status, o.visit_sequence, o.entered_at, o.entered_on, o.due_on, o.due_at, o.due_source, o.rework, o.resumed,
     o.entered_by, o.entered_for, o.status_name, o.next_alarm_at, o.closed_at, o.completed, o.interrupted_status,
-    o.interrupted_due_on, o.interrupted_source, o.cycle_status, o.holds, o.lost_days, o.last_note, o.history_sequence,
+    o.interrupted_due_on, o.interrupted_source, o.cycle_status, o.holds, o.lost_days, o.last_note, o.open_questions,
+    o.assessment, o.finish, o.history_sequence,
     o.import_fingerprint, o.imported_at, o.version, o.revision, o.created_at, o.updated_at
     FROM orders o CROSS JOIN catalogue_version c WHERE true";
 
@@ -201,6 +208,48 @@ impl Store {
             .collect()
     }
 
+    /// Notes of an order after an id, oldest first; with `among`, only these.
+    ///
+    /// # Errors
+    /// When the database fails, or a row holds what is never written.
+    pub async fn list_notes(
+        &self,
+        order: Uuid,
+        after: Uuid,
+        among: Option<&[Uuid]>,
+        limit: i64,
+    ) -> Result<Vec<Note>, StoreError> {
+        let rows = sqlx::query!(
+            "SELECT id, author, written_at, kind, text, answers, assessment FROM notes
+             WHERE order_id = $1 AND id > $2 AND ($3::uuid[] IS NULL OR id = ANY ($3)) ORDER BY id LIMIT $4",
+            order,
+            after,
+            among as _,
+            limit
+        )
+        .fetch_all(&self.calls)
+        .await
+        .map_err(|error| StoreError::new("list notes", error))?;
+        rows.into_iter()
+            .map(|row| {
+                let impossible = |column| StoreError::impossible("notes", column, row.id.to_string());
+                let assessment = row.assessment.as_deref();
+                Ok(Note {
+                    id: row.id,
+                    author: row.author,
+                    at: row.written_at,
+                    text: row.text,
+                    kind: NoteKind::parse(&row.kind).ok_or_else(|| impossible("kind"))?,
+                    answers: row.answers,
+                    assessment: match assessment {
+                        Some(text) => Some(Health::parse(text).ok_or_else(|| impossible("assessment"))?),
+                        None => None,
+                    },
+                })
+            })
+            .collect()
+    }
+
     /// The kind and order of a note; `None` when there is no such note.
     ///
     /// # Errors
@@ -234,6 +283,9 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
     }
     if filter.customer_reference.is_some() {
         query.push(" AND o.customer_reference <> ''");
+    }
+    if filter.open_questions {
+        query.push(" AND cardinality(o.open_questions) > 0");
     }
     if let Some(at) = filter.due_by {
         query.push(" AND o.due_sort <= ").push_bind(at);

@@ -3,6 +3,10 @@
 //! The statement locks the orders in the order of their ids, checks that each still has the version it was read with and that
 //! the catalogue has the version it was decided with, and raises `AN001` otherwise. It is its own transaction, so a decision
 //! costs two round trips: read, write. Rows travel as one JSON parameter per table.
+//!
+//! It first shares the lock of the catalogue, which an edit has for itself from its beginning to its end. So a write either is
+//! done before an edit begins, and the edit sees it; or it waits, finds another version and is decided again. No order enters a
+//! status that an edit is removing.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +18,9 @@ use uuid::Uuid;
 use super::{Store, StoreError};
 use crate::domain::{
     alerts::message::MessageFacts,
-    note::Note,
+    note::{Assessment, Note},
     order::{Decision, HistoryDetail, Order, Visit},
+    projection::Projection,
 };
 
 /// A stored answer.
@@ -67,6 +72,9 @@ struct OrderOut<'a> {
     holds: &'a [(DateTime<Utc>, DateTime<Utc>)],
     lost_days: u32,
     last_note: Option<&'a Note>,
+    open_questions: &'a [Uuid],
+    assessment: Option<&'a Assessment>,
+    finish: Option<&'a Projection>,
     history_sequence: i32,
     import_fingerprint: Option<String>,
     imported_at: Option<DateTime<Utc>>,
@@ -271,6 +279,9 @@ fn order_out(order: &Order) -> OrderOut<'_> {
         holds: &order.holds,
         lost_days: order.lost_days,
         last_note: order.last_note.as_ref(),
+        open_questions: &order.open_questions,
+        assessment: order.assessment.as_ref(),
+        finish: order.finish.as_ref(),
         history_sequence: order.history_sequence,
         import_fingerprint: order.import_fingerprint.as_deref().map(hex),
         imported_at: order.imported_at,
@@ -329,20 +340,27 @@ pub(crate) async fn write(
         r#"WITH
         wanted AS MATERIALIZED (
             SELECT * FROM json_to_recordset($2::json) AS t (
-                id uuid, read_version bigint, assigned_department text, assigned_user text, status text,
+                id uuid, read_version bigint, order_type text, title text, customer_reference text,
+                vendor_reference text, sales_order_line text, product text, quantity numeric, ordered_on date,
+                delivery_on date, priority integer, labels jsonb, assigned_department text, assigned_user text, status text,
                 visit_sequence integer, entered_at timestamptz, entered_on date, due_on date, due_at timestamptz,
                 due_source text, rework boolean, resumed boolean, entered_by text, entered_for text, status_name text,
                 next_alarm_at timestamptz, closed_at timestamptz, completed text[], interrupted_status text,
                 interrupted_due_on date, interrupted_source text, cycle_status text, holds jsonb, lost_days integer,
-                last_note jsonb, history_sequence integer, version bigint, revision bigint, updated_at timestamptz)),
+                last_note jsonb, open_questions uuid[], assessment jsonb, finish jsonb, history_sequence integer,
+                version bigint, revision bigint, updated_at timestamptz)),
+        catalogue AS MATERIALIZED (SELECT share_catalogue() AS version),
         locked AS MATERIALIZED (
             SELECT o.id FROM orders o JOIN wanted w ON o.id = w.id
-            WHERE o.version = w.read_version
+            WHERE o.version = w.read_version AND (SELECT version FROM catalogue) = $12
             ORDER BY o.id
             FOR UPDATE OF o),
         updated AS (
             UPDATE orders o SET
-                assigned_department = w.assigned_department, assigned_user = w.assigned_user, status = w.status,
+                order_type = w.order_type, title = w.title, customer_reference = w.customer_reference,
+                vendor_reference = w.vendor_reference, sales_order_line = w.sales_order_line, product = w.product,
+                quantity = w.quantity, ordered_on = w.ordered_on, delivery_on = w.delivery_on, priority = w.priority,
+                labels = w.labels, assigned_department = w.assigned_department, assigned_user = w.assigned_user, status = w.status,
                 visit_sequence = w.visit_sequence, entered_at = w.entered_at, entered_on = w.entered_on,
                 due_on = w.due_on, due_at = w.due_at, due_source = w.due_source, rework = w.rework,
                 resumed = w.resumed, entered_by = w.entered_by, entered_for = w.entered_for,
@@ -350,6 +368,7 @@ pub(crate) async fn write(
                 completed = w.completed, interrupted_status = w.interrupted_status,
                 interrupted_due_on = w.interrupted_due_on, interrupted_source = w.interrupted_source,
                 cycle_status = w.cycle_status, holds = w.holds, lost_days = w.lost_days, last_note = w.last_note,
+                open_questions = w.open_questions, assessment = w.assessment, finish = w.finish,
                 history_sequence = w.history_sequence, version = w.version, revision = w.revision,
                 updated_at = w.updated_at,
                 touched_at = CASE WHEN w.revision > o.revision THEN clock_timestamp() ELSE o.touched_at END
@@ -371,15 +390,15 @@ pub(crate) async fn write(
                 ordered_on, delivery_on, priority, labels, assigned_department, assigned_user, status, visit_sequence,
                 entered_at, entered_on, due_on, due_at, due_source, rework, resumed, entered_by, entered_for, status_name,
                 next_alarm_at, closed_at, completed, interrupted_status, interrupted_due_on, interrupted_source,
-                cycle_status, holds, lost_days, last_note, history_sequence, import_fingerprint, imported_at, version,
-                revision, created_at, updated_at, touched_at)
+                cycle_status, holds, lost_days, last_note, open_questions, assessment, finish, history_sequence,
+                import_fingerprint, imported_at, version, revision, created_at, updated_at, touched_at)
             SELECT
                 id, number, order_type, title, customer_reference, vendor_reference, sales_order_line, product, quantity,
                 ordered_on, delivery_on, priority, labels, assigned_department, assigned_user, status, visit_sequence,
                 entered_at, entered_on, due_on, due_at, due_source, rework, resumed, entered_by, entered_for, status_name,
                 next_alarm_at, closed_at, completed, interrupted_status, interrupted_due_on, interrupted_source,
-                cycle_status, holds, lost_days, last_note, history_sequence, import_fingerprint, imported_at, version,
-                revision, created_at, updated_at, clock_timestamp()
+                cycle_status, holds, lost_days, last_note, open_questions, assessment, finish, history_sequence,
+                import_fingerprint, imported_at, version, revision, created_at, updated_at, clock_timestamp()
             FROM json_to_recordset($1::json) AS t (
                 id uuid, number text, order_type text, title text, customer_reference text, vendor_reference text,
                 sales_order_line text, product text, quantity numeric, ordered_on date, delivery_on date,
@@ -388,8 +407,8 @@ pub(crate) async fn write(
                 due_source text, rework boolean, resumed boolean, entered_by text, entered_for text, status_name text,
                 next_alarm_at timestamptz, closed_at timestamptz, completed text[], interrupted_status text,
                 interrupted_due_on date, interrupted_source text, cycle_status text, holds jsonb, lost_days integer,
-                last_note jsonb, history_sequence integer, import_fingerprint bytea, imported_at timestamptz,
-                version bigint, revision bigint, created_at timestamptz, updated_at timestamptz)),
+                last_note jsonb, open_questions uuid[], assessment jsonb, finish jsonb, history_sequence integer,
+                import_fingerprint bytea, imported_at timestamptz, version bigint, revision bigint, created_at timestamptz, updated_at timestamptz)),
         opened AS (
             INSERT INTO visits (
                 order_id, sequence, status, status_name, entered_at, entered_on, due_on, due_at, due_source, rework,
@@ -402,10 +421,11 @@ pub(crate) async fn write(
                 due_on date, due_at timestamptz, due_source text, rework boolean, resumed boolean, skipped boolean,
                 entered_by text, entered_for text, left_at timestamptz, completed_on date, completed boolean)),
         noted AS (
-            INSERT INTO notes (id, order_id, author, written_at, kind, text, answers)
-            SELECT id, order_id, author, at, kind, text, answers
+            INSERT INTO notes (id, order_id, author, written_at, kind, text, answers, assessment)
+            SELECT id, order_id, author, at, kind, text, answers, assessment
             FROM json_to_recordset($5::json) AS t (
-                id uuid, order_id uuid, author text, at timestamptz, kind text, text text, answers uuid)),
+                id uuid, order_id uuid, author text, at timestamptz, kind text, text text, answers uuid,
+                assessment text)),
         recorded AS (
             INSERT INTO history (order_id, sequence, at, kind, actor, acted_for, imported, detail)
             SELECT order_id, sequence, at, kind, actor, acted_for, imported, detail
@@ -437,9 +457,9 @@ pub(crate) async fn write(
             UNION ALL
             SELECT id, version, updated_at FROM wanted)
         SELECT
-            require_guard((SELECT count(*) FROM updated), $10)
-            AND require_guard((SELECT count(*) FROM closed), $11)
-            AND require_guard((SELECT version FROM catalogue_version), $12) AS "written!""#,
+            require_guard((SELECT version FROM catalogue), $12)
+            AND require_guard((SELECT count(*) FROM updated), $10)
+            AND require_guard((SELECT count(*) FROM closed), $11) AS "written!""#,
         Json(&writes.created) as _,
         Json(&writes.updated) as _,
         Json(&writes.closed) as _,

@@ -134,7 +134,7 @@ async fn carry_out(api: &Api, name: &str, step: usize) -> Result<Vec<String>, to
         api.orders().create_order(request).await?;
         return Ok(Vec::new());
     }
-    let notify = Some(v1::Notify { users: vec!["anna".into()], departments: Vec::new() });
+    let notify = Some(v1::Notify { users: vec!["anna".into()], ..v1::Notify::default() });
     let request = v1::AdvanceOrderRequest {
         request_id,
         ..advance_with(name, Advance { notify, reason: format!("step {step}"), ..Advance::default() })

@@ -36,7 +36,7 @@ async fn told_to_stop_under_load_and_with_silent_connections_it_ends_well_within
         .expect("the stream is taken")
         .into_inner();
     api.create(order("A-1")).await;
-    let notify = Some(v1::Notify { users: vec!["anna".into()], departments: Vec::new() });
+    let notify = Some(v1::Notify { users: vec!["anna".into()], ..v1::Notify::default() });
     api.advance(advance_with("A-1", Advance { notify, ..Advance::default() })).await;
     eventually("the mail hangs", async || (!sink.messages().is_empty()).then_some(())).await;
     let load = Load::start(4, &[&daemon]);

@@ -82,7 +82,7 @@ fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
         }
         HistoryKind::Overdue => vec![format!("overdue: {opened}")],
         HistoryKind::DueDateChanged => vec![format!("due date changed: {opened}")],
-        HistoryKind::Noted | HistoryKind::Unspecified => Vec::new(),
+        _ => Vec::new(),
     };
     if !entry.reason.is_empty() {
         lines.push(format!("reason: {}", entry.reason));

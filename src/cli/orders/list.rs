@@ -138,6 +138,7 @@ fn request(list: List) -> ListOrdersRequest {
         due_to_date: list.due_to,
         number_prefix: list.number_prefix,
         customer_reference: list.customer,
+        ..OrderFilter::default()
     };
     ListOrdersRequest { filter: Some(filter), order_by: order_by.into(), ..ListOrdersRequest::default() }
 }

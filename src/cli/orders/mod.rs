@@ -90,7 +90,7 @@ struct Tell {
 impl Tell {
     fn into_notify(self) -> Option<Notify> {
         let somebody = !self.users.is_empty() || !self.departments.is_empty();
-        somebody.then_some(Notify { users: self.users, departments: self.departments })
+        somebody.then_some(Notify { users: self.users, departments: self.departments, roles: Vec::new() })
     }
 }
 

@@ -68,6 +68,7 @@ pub async fn run(caller: &Caller, note: AddNote) -> Result<Answer, Failure> {
         etag: note.etag,
         request_id: request_id.clone(),
         validate_only: preview,
+        ..AddNoteRequest::default()
     };
     let mut client = caller.orders().await?;
     let answer = client.add_note(request).await.map_err(Failure::of_write(&request_id))?.into_inner();

@@ -19,16 +19,7 @@ pub fn alarm(before: &Order, alerted: bool, cx: &mut Context<'_>) -> Decision {
         due => {
             let waits = before.closed_at.is_none() && !before.overdue(cx.now);
             order.next_alarm_at = due.map(|due| due.at).filter(|_| waits);
-            return Decision {
-                order,
-                created: false,
-                effects: Effects::default(),
-                visits: Vec::new(),
-                notes: Vec::new(),
-                history: Vec::new(),
-                changed: None,
-                alert: None,
-            };
+            return Decision::of(order);
         }
     };
     order.next_alarm_at = None;
@@ -42,13 +33,9 @@ pub fn alarm(before: &Order, alerted: bool, cx: &mut Context<'_>) -> Decision {
     let entry = order.record(HistoryKind::Overdue, cx.now, cx.actor, "", detail);
     Decision {
         alert: Some((order.visit.sequence, due.at)),
-        order,
-        created: false,
         effects: Effects { messages, ..Effects::default() },
-        visits: Vec::new(),
-        notes: Vec::new(),
         history: vec![entry],
-        changed: None,
+        ..Decision::of(order)
     }
 }
 
@@ -132,6 +119,9 @@ mod tests {
             default_status: None,
             inactive: false,
             statuses: Vec::new(),
+            moves: Vec::new(),
+            health_tolerance: 0,
+            retired: Vec::new(),
             version: 1,
             created_at: at,
             updated_at: at,

@@ -1,6 +1,6 @@
 //! Recipients: who receives a message. Each person once; if nobody is left, the fallback.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::message::{Message, MessageFacts, NoteFacts, OrderFacts, Recipient, Topic, Why};
 use crate::domain::{
@@ -8,7 +8,6 @@ use crate::domain::{
     note::Notify,
     order::{Context, Order},
     refusal::Refusal,
-    schedule,
 };
 
 /// Gathers people, each once; people who share an address count as one, since one mailbox is told once.
@@ -39,14 +38,10 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Those who were gathered; the fallback address when nobody is left.
-    fn or_fallback(mut self, fallback: &str) -> Vec<(Recipient, Why)> {
+    /// Those who were gathered; the fallback address when nobody is left. `nobody` tells why when nobody was passed over.
+    fn or_fallback(mut self, fallback: &str, nobody: &str) -> Vec<(Recipient, Why)> {
         if self.people.is_empty() {
-            let why = if self.passed_over.is_empty() {
-                "nobody is assigned, and the department has no manager".to_owned()
-            } else {
-                self.passed_over.join("; ")
-            };
+            let why = if self.passed_over.is_empty() { nobody.to_owned() } else { self.passed_over.join("; ") };
             let recipient = Recipient { user: None, name: String::new(), address: fallback.to_owned() };
             self.people.push((recipient, Why::Fallback(why)));
         }
@@ -66,7 +61,7 @@ pub fn of_overdue(order: &Order, cx: &Context<'_>) -> Vec<(Recipient, Why)> {
             gathered.add(manager, Why::ManagerOf(department.name.clone()));
         }
     }
-    gathered.or_fallback(cx.fallback)
+    gathered.or_fallback(cx.fallback, "nobody is assigned, and the department has no manager")
 }
 
 /// The messages to those whom a caller named; none when nobody was named.
@@ -90,11 +85,18 @@ pub fn notified(
     }
     for id in &notify.departments {
         let department = catalogue.active_department(id)?;
-        for manager in department.managers.iter().filter_map(|id| catalogue.users.get(id)) {
-            gathered.add(manager, Why::ManagerOf(department.name.clone()));
+        let people = department.managers.iter().chain(&department.members);
+        for person in people.filter_map(|id| catalogue.users.get(id)) {
+            gathered.add(person, Why::InDepartment(department.name.clone()));
         }
     }
-    let people = gathered.or_fallback(cx.fallback);
+    for role in &notify.roles {
+        let holds = |user: &&Arc<User>| !user.inactive && user.roles.contains(role);
+        for user in catalogue.users.values().filter(holds) {
+            gathered.add(user, Why::HasRole(role.clone()));
+        }
+    }
+    let people = gathered.or_fallback(cx.fallback, "nobody is in the departments and roles that were named");
     Ok(messages(order, people, topic, cx, facts))
 }
 
@@ -142,15 +144,8 @@ pub fn messages(
 #[must_use]
 pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
     let order_type = cx.catalogue.types.get(&order.order_type);
-    let entry = order_type.and_then(|order_type| cx.catalogue.calendars.get(&order_type.calendar));
     let status = order_type.and_then(|order_type| order_type.status(&order.visit.status));
-    let today = entry.map(|entry| schedule::local_date(&entry.calendar, cx.now));
-    let days_late = match (entry, order.visit.due, today) {
-        (Some(entry), Some(due), Some(today)) if order.overdue(cx.now) => {
-            schedule::days_late(&entry.calendar, due.on, today)
-        }
-        _ => 0,
-    };
+    let days_late = cx.catalogue.calendar_of_visit(order).map_or(0, |calendar| order.days_late(calendar, cx.now));
     let name_of = |id: &String| cx.catalogue.users.get(id).map(|user| user.display_name.clone());
     OrderFacts {
         order_id: order.id,
@@ -162,7 +157,7 @@ pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
         entered_on: order.visit.entered_on,
         due_on: order.visit.due.map(|due| due.on),
         due_at: order.visit.due.map(|due| due.at),
-        zone: entry.map_or_else(|| "UTC".to_owned(), |entry| entry.spec.zone.to_string()),
+        zone: cx.catalogue.calendar_of_visit(order).map_or_else(|_| "UTC".to_owned(), |it| it.zone().to_string()),
         days_late,
         assignee: order.assigned_user.as_ref().and_then(name_of),
         department: order
@@ -189,6 +184,8 @@ mod tests {
             email: email.into(),
             roles: Vec::new(),
             inactive,
+            language: String::new(),
+            zone: String::new(),
             version: 1,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
@@ -207,7 +204,7 @@ mod tests {
             gathered.add(person, Why::Notified);
         }
         let told: Vec<_> =
-            gathered.or_fallback("fallback@x").into_iter().map(|(recipient, _)| recipient.address).collect();
+            gathered.or_fallback("fallback@x", "nobody").into_iter().map(|(recipient, _)| recipient.address).collect();
         assert_eq!(told, ["shop@example.com", "eve@x"]);
     }
 
@@ -217,7 +214,7 @@ mod tests {
         let mut gathered = Gathered::new();
         gathered.add(&ann, Why::Assignee);
         gathered.add(&bob, Why::Notified);
-        let people = gathered.or_fallback("fallback@x");
+        let people = gathered.or_fallback("fallback@x", "nobody");
         assert_eq!(people.len(), 1);
         assert_eq!(people[0].0.address, "fallback@x");
         assert_eq!(people[0].1, Why::Fallback("ANN is inactive; BOB has no address".into()));

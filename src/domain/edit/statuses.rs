@@ -1,10 +1,12 @@
-//! Edits of the statuses of a type: insert, change, move, remove. Live orders stay where they are.
+//! Edits of the statuses of a type: insert, change, move, remove.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    STATUSES_MAX, all_active, all_exist, check_etag, invalid, not_found, set, taken,
-    types::{check_cycle, check_status, named_by, touched},
+    Edited, STATUSES_MAX, all_active, all_exist, check_etag, invalid, not_found, set, taken,
+    types::{check_status, edited, forget_moves, named_by, touched},
 };
 use crate::domain::{
     catalogue::{Catalogue, OrderType, Status, StatusClock, StatusKind},
@@ -23,6 +25,8 @@ pub struct NewStatus {
     pub status: Status,
     /// Place from 0; default: before the final status, or last for one beside the cycle.
     pub position: Option<usize>,
+    /// Whether the due dates of open orders are planned anew.
+    pub replan: bool,
 }
 
 impl NewStatus {
@@ -38,8 +42,9 @@ impl NewStatus {
     /// # Errors
     /// `NotFound` (the type, what the status names), `AlreadyExists`, `EtagMismatch`, `Invalid` when the type is full or the
     /// place lies beyond its end, `Inactive`, `CycleBroken`.
-    pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<OrderType, Refusal> {
-        let mut order_type = catalogue.order_type(&self.order_type)?.clone();
+    pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
+        let before = catalogue.order_type(&self.order_type)?;
+        let mut order_type = before.clone();
         let named = named_by(&self.status, None);
         all_exist(&named, catalogue)?;
         if order_type.status(&self.status.id).is_some() {
@@ -62,8 +67,7 @@ impl NewStatus {
         };
         let position = within_list("position", self.position.unwrap_or(default), count)?;
         order_type.statuses.insert(position, self.status.clone());
-        check_cycle(&order_type)?;
-        Ok(touched(order_type, now))
+        edited(before, touched(order_type, now), BTreeMap::new(), self.replan, catalogue)
     }
 }
 
@@ -96,6 +100,10 @@ pub struct StatusEdit {
     pub inactive: Option<bool>,
     /// New place from 0, counted after it was taken out.
     pub position: Option<usize>,
+    /// Picture.
+    pub icon: Option<String>,
+    /// Whether the due dates of open orders are planned anew.
+    pub replan: bool,
 }
 
 impl StatusEdit {
@@ -108,6 +116,7 @@ impl StatusEdit {
                 name: "-".into(),
                 definition: String::new(),
                 colour: super::colour(""),
+                icon: String::new(),
                 stage: String::new(),
                 default_department: None,
                 default_user: None,
@@ -126,8 +135,9 @@ impl StatusEdit {
     /// # Errors
     /// `NotFound` (type, status, what the status newly names), `EtagMismatch`, `Invalid` when the place lies beyond the end,
     /// `Inactive`, `CycleBroken`.
-    pub fn update(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<OrderType, Refusal> {
-        let mut order_type = catalogue.order_type(&self.order_type)?.clone();
+    pub fn update(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
+        let type_before = catalogue.order_type(&self.order_type)?;
+        let mut order_type = type_before.clone();
         let (index, before) = find(&order_type, &self.id)?;
         let before = before.clone();
         let after = self.onto(before.clone());
@@ -138,14 +148,14 @@ impl StatusEdit {
         order_type.statuses.remove(index);
         let position = within_list("status.position", self.position.unwrap_or(index), order_type.statuses.len())?;
         order_type.statuses.insert(position, after);
-        check_cycle(&order_type)?;
-        Ok(touched(order_type, now))
+        edited(type_before, touched(order_type, now), BTreeMap::new(), self.replan, catalogue)
     }
 
     fn onto(&self, mut status: Status) -> Status {
         set(&mut status.name, self.name.as_ref());
         set(&mut status.definition, self.definition.as_ref());
         set(&mut status.colour, self.colour.as_ref());
+        set(&mut status.icon, self.icon.as_ref());
         set(&mut status.stage, self.stage.as_ref());
         set(&mut status.default_department, self.default_department.as_ref());
         set(&mut status.default_user, self.default_user.as_ref());
@@ -167,6 +177,12 @@ pub struct StatusRemoval {
     pub status: String,
     /// Version of the type the caller decided on.
     pub etag: Option<String>,
+    /// Status that gets its orders.
+    pub replacement: Option<String>,
+    /// Status that becomes the initial or the final one in its place.
+    pub successor: Option<String>,
+    /// Whether the due dates of open orders are planned anew.
+    pub replan: bool,
 }
 
 impl StatusRemoval {
@@ -174,23 +190,57 @@ impl StatusRemoval {
     pub fn check(&self, v: &mut Violations) {
         v.slug("order_type", &self.order_type);
         v.slug("status", &self.status);
+        for (field, id) in [("replacement", &self.replacement), ("successor", &self.successor)] {
+            if let Some(id) = id {
+                v.slug(field, id);
+                if *id == self.status {
+                    v.add(field, "must be another status");
+                }
+            }
+        }
     }
 
-    /// The type after the change, given how many orders are or ever were in the status.
+    /// The type after the change. Orders of an initial or final status go to its successor unless a replacement is named.
     ///
     /// # Errors
-    /// `NotFound`, `EtagMismatch`, `InUse`, `CycleBroken`.
-    pub fn remove(&self, catalogue: &Catalogue, used: i64, now: DateTime<Utc>) -> Result<OrderType, Refusal> {
-        let mut order_type = catalogue.order_type(&self.order_type)?.clone();
-        let (index, _) = find(&order_type, &self.status)?;
-        check_etag(Kind::OrderType, self.etag.as_deref(), order_type.version)?;
-        if used > 0 {
-            return Err(Refusal::InUse { kind: Kind::Status, id: self.status.clone(), count: used });
+    /// `NotFound` (type, status, replacement, successor), `EtagMismatch`, `Inactive`, `Invalid` (a successor for another
+    /// status than the initial and the final one, or one that is no active standard status), `CycleBroken`.
+    pub fn remove(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
+        let before = catalogue.order_type(&self.order_type)?;
+        let mut after = before.clone();
+        let (index, gone) = find(before, &self.status)?;
+        for id in self.replacement.iter().chain(&self.successor) {
+            find(before, id)?;
         }
-        order_type.statuses.remove(index);
-        check_cycle(&order_type)?;
-        Ok(touched(order_type, now))
+        check_etag(Kind::OrderType, self.etag.as_deref(), before.version)?;
+        after.statuses.remove(index);
+        if let Some(successor) = &self.successor {
+            succeed(&mut after, gone, index, successor)?;
+        }
+        if after.default_status.as_ref() == Some(&self.status) {
+            // New orders get the successor, or, as without a default, the initial status.
+            after.default_status.clone_from(&self.successor);
+        }
+        forget_moves(&mut after)?;
+        let taker = self.replacement.clone().or_else(|| self.successor.clone());
+        let replacements = taker.map(|to| (self.status.clone(), to)).into_iter().collect();
+        edited(before, touched(after, now), replacements, self.replan, catalogue)
     }
+}
+
+/// Gives a standard status the kind and the place of the initial or final one that goes.
+fn succeed(order_type: &mut OrderType, gone: &Status, index: usize, successor: &str) -> Result<(), Refusal> {
+    if !matches!(gone.kind, StatusKind::Initial | StatusKind::Final) {
+        return Err(invalid("successor", "only the initial and the final status have a successor".into()));
+    }
+    let (place, status) = find(order_type, successor)?;
+    if status.kind != StatusKind::Standard || status.inactive {
+        return Err(invalid("successor", "must be an active standard status".into()));
+    }
+    let mut status = order_type.statuses.remove(place);
+    status.kind = gone.kind;
+    order_type.statuses.insert(if place < index { index - 1 } else { index }, status);
+    Ok(())
 }
 
 fn find<'a>(order_type: &'a OrderType, id: &str) -> Result<(usize, &'a Status), Refusal> {

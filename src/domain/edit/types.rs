@@ -1,10 +1,15 @@
 //! Edits of order types, and the shape that every cycle keeps.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 
-use super::{Named, all_active, all_exist, check_etag, check_room, not_found, set, taken};
+use super::{
+    Change, CycleEffect, Edited, Named, OnOrders, ROLES, all_active, all_exist, check_etag, check_room, not_found, set,
+    taken,
+};
 use crate::domain::{
-    catalogue::{Catalogue, OrderType, Status, StatusKind},
+    catalogue::{AllowedMove, Catalogue, OrderType, Status, StatusKind},
     refusal::{Kind, Refusal},
     violation::Violations,
 };
@@ -13,6 +18,63 @@ use crate::domain::{
 pub const TYPES_MAX: usize = 1_000;
 /// Statuses of one type.
 pub const STATUSES_MAX: usize = 200;
+/// Moves that one type lists.
+pub const MOVES_MAX: usize = 2_000;
+/// Pictures of statuses.
+pub const ICONS: [&str; 52] = [
+    "alert",
+    "archive",
+    "ban",
+    "bell",
+    "box",
+    "calendar",
+    "camera",
+    "cart",
+    "chat",
+    "check",
+    "circle",
+    "clipboard",
+    "clock",
+    "cog",
+    "cut",
+    "document",
+    "drop",
+    "eye",
+    "factory",
+    "fire",
+    "flag",
+    "gauge",
+    "hammer",
+    "hand",
+    "home",
+    "hourglass",
+    "inbox",
+    "layers",
+    "lock",
+    "mail",
+    "needle",
+    "paint",
+    "pause",
+    "pencil",
+    "phone",
+    "play",
+    "printer",
+    "question",
+    "refresh",
+    "ruler",
+    "search",
+    "send",
+    "shield",
+    "square",
+    "star",
+    "stop",
+    "tag",
+    "thermometer",
+    "tool",
+    "truck",
+    "user",
+    "wrench",
+];
 /// Business days of one status.
 const DURATION_DAYS_MAX: u32 = 3_650;
 /// Colour of a status that names none.
@@ -35,6 +97,16 @@ pub struct OrderTypeEdit {
     pub default_status: Option<Option<String>>,
     /// Whether it takes new orders.
     pub inactive: Option<bool>,
+    /// The moves that its orders may make; none = all.
+    pub moves: Option<Vec<AllowedMove>>,
+    /// Business days by which the finish may miss the target and still be on target.
+    pub health_tolerance: Option<u32>,
+    /// The whole cycle; what is not in it any more goes.
+    pub statuses: Option<Vec<Status>>,
+    /// From the id of a status that goes to the id of the one that gets its orders.
+    pub replacements: BTreeMap<String, String>,
+    /// Whether the due dates of open orders are planned anew.
+    pub replan: bool,
 }
 
 impl OrderTypeEdit {
@@ -53,25 +125,42 @@ impl OrderTypeEdit {
         if let Some(Some(status)) = &self.default_status {
             v.slug("default_status", status);
         }
+        if self.health_tolerance.is_some_and(|days| days > DURATION_DAYS_MAX) {
+            v.add("health_tolerance_business_days", format!("must be from 0 to {DURATION_DAYS_MAX}"));
+        }
+        check_moves(self.moves.as_deref().unwrap_or_default(), v);
+        if let Some(statuses) = &self.statuses {
+            check_statuses(statuses, v);
+        }
     }
 
-    /// The type after the change.
+    /// The type after the change, and what it does to live orders.
     ///
     /// # Errors
-    /// `NotFound` (the type, its calendar, its default status), `EtagMismatch`, `Inactive` (the default status).
-    pub fn update(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<OrderType, Refusal> {
+    /// `NotFound` (the type, what it newly names), `EtagMismatch`, `Inactive` (what it newly names, a replacement), `Invalid` (a
+    /// replacement for a status that stays), `CycleBroken`.
+    pub fn update(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
         let before = catalogue.order_type(&self.id)?;
-        let named: Vec<_> = self.calendar.iter().map(|id| Named::Calendar(id)).collect();
-        all_exist(&named, catalogue)?;
-        let default_status = match &self.default_status {
-            Some(Some(id)) => Some(before.status(id).ok_or_else(|| not_found(Kind::Status, id))?),
-            _ => None,
-        };
-        check_etag(Kind::OrderType, self.etag.as_deref(), before.version)?;
-        if let Some(status) = default_status.filter(|status| status.inactive) {
-            return Err(Refusal::Inactive { kind: Kind::Status, id: status.id.clone() });
+        let mut named: Vec<_> = self.calendar.iter().map(|id| Named::Calendar(id)).collect();
+        for status in self.statuses.iter().flatten() {
+            named.extend(named_by(status, before.status(&status.id)));
         }
-        Ok(self.onto(before.clone(), now))
+        all_exist(&named, catalogue)?;
+        let mut after = self.onto(before.clone(), now);
+        if let Some(Some(id)) = &self.default_status {
+            after.status(id).ok_or_else(|| not_found(Kind::Status, id))?;
+        }
+        check_etag(Kind::OrderType, self.etag.as_deref(), before.version)?;
+        all_active(&named, catalogue)?;
+        if let Some(Some(id)) = &self.default_status
+            && after.status(id).is_some_and(|status| status.inactive)
+        {
+            return Err(Refusal::Inactive { kind: Kind::Status, id: id.clone() });
+        }
+        if self.statuses.is_some() && self.moves.is_none() {
+            forget_moves(&mut after)?;
+        }
+        edited(before, after, self.replacements.clone(), self.replan, catalogue)
     }
 
     fn onto(&self, mut order_type: OrderType, now: DateTime<Utc>) -> OrderType {
@@ -80,6 +169,9 @@ impl OrderTypeEdit {
         set(&mut order_type.calendar, self.calendar.as_ref());
         set(&mut order_type.default_status, self.default_status.as_ref());
         set(&mut order_type.inactive, self.inactive.as_ref());
+        set(&mut order_type.moves, self.moves.as_ref());
+        set(&mut order_type.health_tolerance, self.health_tolerance.as_ref());
+        set(&mut order_type.statuses, self.statuses.as_ref());
         touched(order_type, now)
     }
 }
@@ -97,18 +189,7 @@ impl NewOrderType {
     /// Finds all wrong fields.
     pub fn check(&self, v: &mut Violations) {
         self.fields.check(v);
-        let count = self.statuses.len();
-        if !(2..=STATUSES_MAX).contains(&count) {
-            v.add("statuses", format!("has {count}; 2 to {STATUSES_MAX} are allowed"));
-        }
-        for (index, status) in self.statuses.iter().enumerate().take(STATUSES_MAX) {
-            v.within(&format!("statuses[{index}]."), |v| {
-                check_status(status, v);
-                if self.statuses[..index].iter().any(|before| before.id == status.id) {
-                    v.add("id", "is there twice");
-                }
-            });
-        }
+        check_statuses(&self.statuses, v);
         if let Some(Some(id)) = &self.fields.default_status
             && !self.statuses.iter().any(|status| status.id == *id && !status.inactive)
         {
@@ -120,7 +201,7 @@ impl NewOrderType {
     ///
     /// # Errors
     /// `NotFound` (what it names), `Invalid` when there are `TYPES_MAX`, `AlreadyExists`, `Inactive`, `CycleBroken`.
-    pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<OrderType, Refusal> {
+    pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
         let id = &self.fields.id;
         let mut named: Vec<_> = self.fields.calendar.iter().map(|id| Named::Calendar(id)).collect();
         named.extend(self.statuses.iter().flat_map(|status| named_by(status, None)));
@@ -138,13 +219,112 @@ impl NewOrderType {
             default_status: None,
             inactive: false,
             statuses: self.statuses.clone(),
+            moves: Vec::new(),
+            health_tolerance: 0,
+            retired: Vec::new(),
             version: 0,
             created_at: now,
             updated_at: now,
         };
-        let order_type = self.fields.onto(blank, now);
+        let order_type = self.fields.onto(blank.clone(), now);
         check_cycle(&order_type)?;
-        Ok(order_type)
+        let warnings = warnings(&OrderType { statuses: Vec::new(), ..blank }, &order_type, catalogue);
+        Ok(Edited { warnings, ..Edited::row(Change::OrderType(order_type)) })
+    }
+}
+
+/// What an edit of a cycle comes to: the type, and what that does to live orders.
+///
+/// # Errors
+/// `NotFound`, `Inactive`, `Invalid` (the replacements), `CycleBroken`.
+pub(super) fn edited(
+    before: &OrderType,
+    after: OrderType,
+    replacements: BTreeMap<String, String>,
+    replan: bool,
+    catalogue: &Catalogue,
+) -> Result<Edited, Refusal> {
+    check_cycle(&after)?;
+    if let Some(status) = after.statuses.iter().find(|status| before.retired.contains(&status.id)) {
+        let id = &status.id;
+        let text =
+            format!("the id '{id}' stood for a status that orders were in; ids are never used again, take another");
+        return Err(Refusal::CycleBroken(text));
+    }
+    let effect = CycleEffect { before: before.clone(), after: after.clone(), replacements, replan };
+    effect.check("replacements")?;
+    let warnings = warnings(before, &after, catalogue);
+    let on_orders = if effect.is_nothing() { OnOrders::Nothing } else { OnOrders::Cycle(Box::new(effect)) };
+    Ok(Edited { changes: vec![Change::OrderType(after)], on_orders, warnings })
+}
+
+/// Columns of the board that an edit newly names and that are not listed, where there is a list.
+fn warnings(before: &OrderType, after: &OrderType, catalogue: &Catalogue) -> Vec<String> {
+    let unlisted = |status: &&Status| {
+        let known = before.status(&status.id).is_some_and(|before| before.stage == status.stage);
+        !known && !status.stage.is_empty() && catalogue.column_of(status).1 == 0
+    };
+    let statuses = after.statuses.iter().filter(|_| !catalogue.stages.is_empty()).filter(unlisted);
+    statuses
+        .map(|status| format!("'{}' of '{}' is not a listed stage; it is a column of its own", status.stage, status.id))
+        .collect()
+}
+
+/// Takes out the moves from and to statuses that are gone.
+///
+/// # Errors
+/// `CycleBroken` when none would be left, which would mean that all are allowed.
+pub(super) fn forget_moves(order_type: &mut OrderType) -> Result<(), Refusal> {
+    let had = !order_type.moves.is_empty();
+    let statuses = &order_type.statuses;
+    let known = |id: &str| statuses.iter().any(|status| status.id == id);
+    order_type.moves.retain(|it| known(&it.to) && it.from.as_deref().is_none_or(known));
+    if had && order_type.moves.is_empty() {
+        return Err(Refusal::CycleBroken(
+            "no allowed move would be left, which would allow all of them; change the list of moves first".into(),
+        ));
+    }
+    Ok(())
+}
+
+fn check_moves(moves: &[AllowedMove], v: &mut Violations) {
+    if moves.len() > MOVES_MAX {
+        v.add("moves", format!("has {}; at most {MOVES_MAX} are allowed", moves.len()));
+    }
+    let mut seen = BTreeSet::new();
+    for (index, it) in moves.iter().enumerate().take(MOVES_MAX) {
+        v.within(&format!("moves[{index}]."), |v| {
+            if let Some(from) = &it.from {
+                v.slug("from", from);
+            }
+            v.slug("to", &it.to);
+            if it.from.as_ref() == Some(&it.to) {
+                v.add("to", "is the status that the move leaves");
+            }
+            if !seen.insert((&it.from, &it.to)) {
+                v.add("to", "the move is there twice");
+            }
+            for (place, role) in it.roles.iter().enumerate() {
+                if !ROLES.contains(&role.as_str()) {
+                    v.add(&format!("roles[{place}]"), "is not a known role");
+                }
+            }
+        });
+    }
+}
+
+fn check_statuses(statuses: &[Status], v: &mut Violations) {
+    let count = statuses.len();
+    if !(2..=STATUSES_MAX).contains(&count) {
+        v.add("statuses", format!("has {count}; 2 to {STATUSES_MAX} are allowed"));
+    }
+    for (index, status) in statuses.iter().enumerate().take(STATUSES_MAX) {
+        v.within(&format!("statuses[{index}]."), |v| {
+            check_status(status, v);
+            if statuses[..index].iter().any(|before| before.id == status.id) {
+                v.add("id", "is there twice");
+            }
+        });
     }
 }
 
@@ -159,9 +339,9 @@ pub(super) fn check_status(status: &Status, v: &mut Violations) {
     v.slug("id", &status.id);
     v.line("name", &status.name, 1, 100);
     v.text("definition", &status.definition, 0, 2_000);
-    let digits = status.colour.strip_prefix('#').unwrap_or_default();
-    if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        v.add("colour", "must be '#' and six hexadecimal digits, for example #1e90ff");
+    check_colour(&status.colour, v);
+    if !status.icon.is_empty() && !ICONS.contains(&status.icon.as_str()) {
+        v.add("icon", format!("must be empty or one of {}", ICONS.join(", ")));
     }
     v.line("stage", &status.stage, 0, 100);
     if let Some(id) = &status.default_department {
@@ -172,6 +352,14 @@ pub(super) fn check_status(status: &Status, v: &mut Violations) {
     }
     if status.duration_days.is_some_and(|days| days > DURATION_DAYS_MAX) {
         v.add("duration_business_days", format!("must be from 0 to {DURATION_DAYS_MAX}, or not set"));
+    }
+}
+
+/// Refuses what is no colour.
+pub(super) fn check_colour(colour: &str, v: &mut Violations) {
+    let digits = colour.strip_prefix('#').unwrap_or_default();
+    if digits.len() != 6 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        v.add("colour", "must be '#' and six hexadecimal digits, for example #1e90ff");
     }
 }
 
@@ -188,7 +376,7 @@ pub(super) fn named_by<'a>(status: &'a Status, before: Option<&Status>) -> Vec<N
     department.map(Named::Department).into_iter().chain(user.map(Named::User)).collect()
 }
 
-/// One active initial status first, one active final status last, and an active default.
+/// One active initial status first, one active final status last, an active default, and moves between statuses that exist.
 pub(super) fn check_cycle(order_type: &OrderType) -> Result<(), Refusal> {
     let broken = |text: String| Err(Refusal::CycleBroken(text));
     let active = |kind| order_type.statuses.iter().filter(|status| status.kind == kind && !status.inactive).count();
@@ -203,6 +391,12 @@ pub(super) fn check_cycle(order_type: &OrderType) -> Result<(), Refusal> {
     }
     if order_type.active_cycle().next_back().is_none_or(|status| status.kind != StatusKind::Final) {
         return broken("the final status must stand after all others of the cycle".into());
+    }
+    for it in &order_type.moves {
+        let mut named = it.from.iter().chain(std::iter::once(&it.to));
+        if let Some(id) = named.find(|id| order_type.status(id).is_none()) {
+            return Err(not_found(Kind::Status, id));
+        }
     }
     match order_type.default_status.as_deref() {
         Some(id) if order_type.status(id).is_none_or(|status| status.inactive) => {
@@ -230,6 +424,7 @@ mod tests {
             name: id.into(),
             definition: String::new(),
             colour: colour(""),
+            icon: String::new(),
             stage: String::new(),
             default_department: None,
             default_user: None,

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use super::compiled::{Calendar, day_at, index_of};
+use super::compiled::{Calendar, day_at, index_from, index_of};
 
 /// How far from its start a date may lie.
 pub const HORIZON_YEARS: i32 = 40;
@@ -58,27 +58,6 @@ pub fn backward(calendar: &Calendar, start: NaiveDate, days: u32) -> Result<Naiv
 fn within_horizon(first: NaiveDate, last: NaiveDate) -> bool {
     let years = last.year() - first.year();
     years < HORIZON_YEARS || (years == HORIZON_YEARS && (last.month(), last.day()) <= (first.month(), first.day()))
-}
-
-/// The planned due date of the status at `position` of a cycle: each status adds its duration to that of the one before, from
-/// the order date. `None` for a status without a duration; the statuses after it count on as if it took no day.
-///
-/// # Errors
-/// `BeyondHorizon`.
-///
-/// # Source
-/// Schedule method `FROM_ORDER_DATE`. Counting n and then m open days is counting n + m.
-pub fn planned_due(
-    calendar: &Calendar,
-    ordered_on: NaiveDate,
-    durations: &[Option<u32>],
-    position: usize,
-) -> Result<Option<NaiveDate>, ScheduleRefusal> {
-    if durations.get(position).copied().flatten().is_none() {
-        return Ok(None);
-    }
-    let days = durations[..=position].iter().flatten().fold(0_u32, |sum, days| sum.saturating_add(*days));
-    forward(calendar, ordered_on, days).map(Some)
 }
 
 /// The first instant of the day after a due date, in the calendar's zone: from then on a visit is overdue.
@@ -150,6 +129,15 @@ pub fn days_late(calendar: &Calendar, due_on: NaiveDate, today: NaiveDate) -> u3
         (Some(due), Some(today)) if today > due => calendar.rank(today + 1) - calendar.rank(due + 1),
         _ => 0,
     }
+}
+
+/// Open days after `from` up to and including `to`; negative, counted the other way round, when `to` lies before `from`.
+/// Days outside 1970 to 2199 count as closed.
+#[must_use]
+pub fn open_days(calendar: &Calendar, from: NaiveDate, to: NaiveDate) -> i32 {
+    let up_to =
+        |day: NaiveDate| i32::try_from(calendar.rank(day.succ_opt().map_or(usize::MAX, index_from))).unwrap_or(0);
+    up_to(to) - up_to(from)
 }
 
 #[cfg(test)]
@@ -268,25 +256,27 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_of_a_cycle_adds_up_and_a_missing_duration_has_no_due_date() {
-        let calendar = vienna();
-        let durations = [Some(1), None, Some(2), Some(0)];
-        let due =
-            |position| planned_due(&calendar, date("2026-04-29"), &durations, position).expect("within the horizon");
-        assert_eq!(due(0), Some(date("2026-04-30")));
-        assert_eq!(due(1), None);
-        assert_eq!(due(2), Some(date("2026-05-05")));
-        assert_eq!(due(3), Some(date("2026-05-05")));
-        assert_eq!(due(4), None);
-    }
-
-    #[test]
     fn days_late_counts_open_days_after_the_due_date() {
         let calendar = vienna();
         for (today, late) in
             [("2026-04-30", 0), ("2026-05-01", 0), ("2026-05-03", 0), ("2026-05-04", 1), ("2026-05-05", 2)]
         {
             assert_eq!(days_late(&calendar, date("2026-04-30"), date(today)), late, "{today}");
+        }
+    }
+
+    #[test]
+    fn open_days_between_two_days_are_signed() {
+        let calendar = vienna();
+        for (from, to, days) in [
+            ("2026-04-30", "2026-04-30", 0),
+            ("2026-04-30", "2026-05-03", 0), // Labour Day and the weekend
+            ("2026-04-30", "2026-05-04", 1),
+            ("2026-05-04", "2026-04-30", -1),
+            ("2026-05-01", "2026-05-05", 2),
+            ("2026-05-05", "2026-05-01", -2),
+        ] {
+            assert_eq!(open_days(&calendar, date(from), date(to)), days, "{from} {to}");
         }
     }
 }

@@ -15,7 +15,7 @@ mod properties;
 pub use calendar::{CalendarSpec, DayHours, Exception, ExceptionDays, Interval, MonthDay};
 pub use compiled::Calendar;
 pub use due::{
-    HORIZON_YEARS, ScheduleRefusal, backward, days_late, due_at, forward, is_open, local_date, overdue, planned_due,
+    HORIZON_YEARS, ScheduleRefusal, backward, days_late, due_at, forward, is_open, local_date, open_days, overdue,
 };
 pub use explain::{DayTrace, EXPLAINED_DAYS_MAX, explain_forward};
 pub use hold::lost_days;

@@ -1,0 +1,282 @@
+//! Edits of users, and what they are responsible for.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::{Change, Edited, OnOrders, check_etag, check_room, invalid, not_found, set, taken};
+use crate::domain::{
+    catalogue::{Catalogue, User},
+    refusal::{Kind, Refusal},
+    violation::Violations,
+};
+
+/// Users of one plant.
+pub const USERS_MAX: usize = 10_000;
+/// All roles by name.
+pub const ROLES: [&str; 7] = ["VIEWER", "REPORTER", "PLANNER", "MANAGER", "OPERATOR", "ADMIN", "AUDITOR"];
+
+/// A new user, or changed fields of one; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UserEdit {
+    /// Which user.
+    pub id: String,
+    /// Version the caller decided on.
+    pub etag: Option<String>,
+    /// Name.
+    pub display_name: Option<String>,
+    /// Address, or empty.
+    pub email: Option<String>,
+    /// Roles by name.
+    pub roles: Option<Vec<String>>,
+    /// Whether the user can be chosen.
+    pub inactive: Option<bool>,
+    /// BCP 47 tag, or empty.
+    pub language: Option<String>,
+    /// IANA zone, or empty.
+    pub zone: Option<String>,
+    /// Who gets all that a user who is inactive is responsible for.
+    pub reassign_to: Option<String>,
+}
+
+/// What a user is responsible for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Responsibilities {
+    /// Open orders assigned to the user.
+    pub open_orders: i64,
+    /// Statuses that give orders to the user on entry, as `type/status`.
+    pub default_user_of: Vec<String>,
+    /// Departments that the user manages.
+    pub manages: Vec<String>,
+    /// Of these, active ones that nobody else who is active manages.
+    pub manages_alone: Vec<String>,
+    /// Departments in which the user works.
+    pub member_of: Vec<String>,
+}
+
+impl Responsibilities {
+    /// Those of a user.
+    #[must_use]
+    pub fn of(user: &str, open_orders: i64, catalogue: &Catalogue) -> Self {
+        let departments = || catalogue.departments.values();
+        let managed = || departments().filter(|it| it.managers.iter().any(|id| id == user));
+        let alone = managed().filter(|it| {
+            let other = |id: &&String| *id != user && catalogue.active_user(id).is_ok();
+            !it.inactive && !it.managers.iter().any(|id| other(&id))
+        });
+        let statuses = catalogue.types.values().flat_map(|order_type| {
+            let own = order_type.statuses.iter().filter(|status| status.default_user.as_deref() == Some(user));
+            own.map(|status| format!("{}/{}", order_type.id, status.id))
+        });
+        Self {
+            open_orders,
+            default_user_of: statuses.collect(),
+            manages: managed().map(|it| it.id.clone()).collect(),
+            manages_alone: alone.map(|it| it.id.clone()).collect(),
+            member_of: departments()
+                .filter(|it| it.members.iter().any(|id| id == user))
+                .map(|it| it.id.clone())
+                .collect(),
+        }
+    }
+}
+
+impl UserEdit {
+    /// Finds all wrong fields.
+    pub fn check(&self, v: &mut Violations) {
+        v.slug("id", &self.id);
+        if let Some(name) = &self.display_name {
+            v.line("display_name", name, 1, 100);
+        }
+        if let Some(email) = self.email.as_deref()
+            && !email.is_empty()
+            && !is_plausible(email)
+        {
+            v.add("email", "must be an address of 3 to 254 characters with one '@' and without white space, or empty");
+        }
+        if let Some(language) = self.language.as_deref()
+            && !language.is_empty()
+            && !is_language(language)
+        {
+            v.add("language", "must be a BCP 47 tag of at most 35 characters, for example de or de-AT, or empty");
+        }
+        if let Some(zone) = self.zone.as_deref()
+            && !zone.is_empty()
+            && zone.parse::<Tz>().is_err()
+        {
+            v.add("zone", "must be the name of an IANA time zone, for example Europe/Vienna, or empty");
+        }
+        for (index, role) in self.roles.iter().flatten().enumerate() {
+            let field = format!("roles[{index}]");
+            if !ROLES.contains(&role.as_str()) {
+                v.add(&field, "is not a known role");
+            } else if self.roles.iter().flatten().take(index).any(|before| before == role) {
+                v.add(&field, "is there twice");
+            }
+        }
+    }
+
+    /// The new user.
+    ///
+    /// # Errors
+    /// `Invalid` when there are `USERS_MAX`, `AlreadyExists`.
+    pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<User, Refusal> {
+        if catalogue.users.contains_key(&self.id) {
+            return Err(taken(Kind::User, &self.id));
+        }
+        check_room("user", Kind::User, catalogue.users.len(), USERS_MAX)?;
+        let blank = User {
+            id: self.id.clone(),
+            display_name: String::new(),
+            email: String::new(),
+            roles: Vec::new(),
+            inactive: false,
+            language: String::new(),
+            zone: String::new(),
+            version: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        Ok(self.onto(blank, now))
+    }
+
+    /// The user after the change. With `reassign_to` also the statuses and departments that named the user, and the open orders
+    /// that the user has, go to somebody else.
+    ///
+    /// # Errors
+    /// `NotFound` (the user, who gets it all), `EtagMismatch`, `Invalid` (`reassign_to` for a user who stays active, or is the
+    /// same), `Inactive` (who gets it all).
+    pub fn update(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
+        let before = catalogue.users.get(&self.id).ok_or_else(|| not_found(Kind::User, &self.id))?;
+        if let Some(to) = self.reassign_to.as_deref().filter(|to| !catalogue.users.contains_key(*to)) {
+            return Err(not_found(Kind::User, to));
+        }
+        check_etag(Kind::User, self.etag.as_deref(), before.version)?;
+        let user = self.onto(User::clone(before), now);
+        let Some(to) = &self.reassign_to else {
+            return Ok(Edited::row(Change::User(user)));
+        };
+        if !user.inactive || *to == user.id {
+            let text =
+                if user.inactive { "must be somebody else" } else { "is only for a user who is or becomes inactive" };
+            return Err(invalid("reassign_to", text.to_owned()));
+        }
+        catalogue.active_user(to)?;
+        let mut changes = self.handed_over(to, catalogue, now);
+        changes.push(Change::User(user));
+        let on_orders = OnOrders::Reassign { from: self.id.clone(), to: to.clone() };
+        Ok(Edited { changes, on_orders, warnings: Vec::new() })
+    }
+
+    /// Statuses and departments that name the user, with the other one in the place.
+    fn handed_over(&self, to: &str, catalogue: &Catalogue, now: DateTime<Utc>) -> Vec<Change> {
+        let own = |it: &&Option<String>| it.as_deref() == Some(self.id.as_str());
+        let types = catalogue.types.values().filter(|it| it.statuses.iter().any(|it| own(&&it.default_user)));
+        let types = types.map(|it| {
+            let mut order_type = super::types::touched(it.as_ref().clone(), now);
+            for status in order_type.statuses.iter_mut().filter(|status| own(&&status.default_user)) {
+                status.default_user = Some(to.to_owned());
+            }
+            Change::OrderType(order_type)
+        });
+        let departments = catalogue.departments.values().filter(|it| it.managers.contains(&self.id));
+        let departments = departments.map(|it| {
+            let mut department = it.as_ref().clone();
+            let had = department.managers.iter().any(|id| id == to);
+            if had {
+                department.managers.retain(|id| *id != self.id);
+            }
+            for manager in department.managers.iter_mut().filter(|id| **id == self.id) {
+                to.clone_into(manager);
+            }
+            department.version += 1;
+            department.updated_at = now;
+            Change::Department(department)
+        });
+        types.chain(departments).collect()
+    }
+
+    fn onto(&self, mut user: User, now: DateTime<Utc>) -> User {
+        set(&mut user.display_name, self.display_name.as_ref());
+        set(&mut user.email, self.email.as_ref());
+        set(&mut user.roles, self.roles.as_ref());
+        set(&mut user.inactive, self.inactive.as_ref());
+        set(&mut user.language, self.language.as_ref());
+        set(&mut user.zone, self.zone.as_ref());
+        user.version += 1;
+        user.updated_at = now;
+        user
+    }
+}
+
+/// Whether a text can be an address: exactly one `@` with something on both sides, 3 to 254 characters, no white space or
+/// control characters. Only a message that arrives proves more.
+fn is_plausible(email: &str) -> bool {
+    email.chars().count() <= 254
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
+        && email
+            .split_once('@')
+            .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'))
+}
+
+/// Whether a text can be a BCP 47 tag: parts of 1 to 8 letters or digits, joined by `-`, the first of 2 to 8 letters.
+fn is_language(tag: &str) -> bool {
+    let part = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let first = tag.split('-').next().unwrap_or_default();
+    tag.len() <= 35 && tag.split('-').all(part) && first.len() >= 2 && first.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_000_000_000, 0).expect("a valid instant")
+    }
+
+    fn user(id: &str, inactive: bool) -> (String, Arc<User>) {
+        let edit = UserEdit { id: id.into(), inactive: Some(inactive), ..UserEdit::default() };
+        (id.into(), Arc::new(edit.create(&Catalogue::default(), now()).expect("allowed")))
+    }
+
+    #[test]
+    fn an_address_has_one_at_sign_and_no_white_space() {
+        for good in ["a@b", "anna@plant.example", &format!("{}@b", "a".repeat(252))] {
+            assert!(is_plausible(good), "{good}");
+        }
+        for bad in ["@", "a@", "@b", "ab", "a@b@c", "a @b", "a@b\r\n", "a@\u{a0}b", &format!("{}@b", "a".repeat(253))] {
+            assert!(!is_plausible(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_language_is_a_tag_of_letters_and_digits() {
+        for good in ["de", "de-AT", "sr-Latn-RS", "zh-Hant"] {
+            assert!(is_language(good), "{good}");
+        }
+        for bad in ["d", "de_AT", "-de", "de-", "12", "de--AT", "deutschland", "de-AT\n", &"de-abcdefgh".repeat(4)] {
+            assert!(!is_language(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_role_is_known_and_there_once() {
+        let roles = ["MANAGER", "ADMIN", "MANAGER", "KING"].map(String::from).to_vec();
+        let mut v = Violations::new();
+        UserEdit { id: "anna".into(), roles: Some(roles), ..UserEdit::default() }.check(&mut v);
+        let fields: Vec<_> = v.into_found().into_iter().map(|violation| violation.field).collect();
+        assert_eq!(fields, ["roles[2]", "roles[3]"]);
+    }
+
+    #[test]
+    fn the_limit_of_users_is_refused_and_one_below_it_is_not() {
+        let users = (0..USERS_MAX - 1).map(|index| user(&format!("u{index}"), false)).collect();
+        let mut catalogue = Catalogue { users, ..Catalogue::default() };
+        let edit = UserEdit { id: "anna".into(), ..UserEdit::default() };
+        assert!(edit.create(&catalogue, now()).is_ok());
+        catalogue.users.extend([user("last", false)]);
+        assert!(matches!(edit.create(&catalogue, now()), Err(Refusal::Invalid(_))));
+    }
+}

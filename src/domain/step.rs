@@ -1,0 +1,244 @@
+//! A step: an order leaves one visit and enters the next. Every way into a status goes through here.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{
+    catalogue::{Catalogue, OrderType, Status, StatusClock},
+    order::{Due, DueSource, Interrupted, Order, Visit},
+    projection,
+    refusal::Refusal,
+    schedule,
+};
+
+/// One move of an order: what `enter` and `leave` are told.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// Where to.
+    pub target: &'a Status,
+    /// Instant of the move.
+    pub at: DateTime<Utc>,
+    /// Day of the move, as given.
+    pub on: NaiveDate,
+    /// Leave the current visit not complete.
+    pub not_complete: bool,
+    /// Due date instead of the computed one.
+    pub due_on: Option<NaiveDate>,
+    /// Record the statuses in between as skipped.
+    pub record_skips: bool,
+    /// Principal.
+    pub actor: &'a str,
+    /// User on whose behalf, or empty.
+    pub acted_for: &'a str,
+}
+
+/// What a step did.
+#[derive(Debug, Default)]
+pub struct Stepped {
+    /// The visit that was closed.
+    pub closed: Option<Visit>,
+    /// Statuses jumped over.
+    pub skipped: Vec<Visit>,
+    /// Business days given back.
+    pub days_given_back: u32,
+}
+
+/// Closes the current visit and opens the next. The caller has checked that the move is allowed.
+///
+/// # Errors
+/// `BeyondHorizon` when the due date cannot be computed.
+pub fn step(
+    order: &mut Order,
+    order_type: &OrderType,
+    catalogue: &Catalogue,
+    step: Step<'_>,
+) -> Result<Stepped, Refusal> {
+    let (closed, days_given_back) = leave(order, order_type, catalogue, step)?;
+    let mut done = Stepped { closed: Some(closed), days_given_back, skipped: Vec::new() };
+    let left = order_type.status(&order.visit.status);
+    if left.is_some_and(Status::in_cycle) {
+        if step.not_complete {
+            let due = order.visit.due.map(|due| (due.on, due.source));
+            order.interrupted = Some(Interrupted { status: order.visit.status.clone(), due });
+        } else if !order.completed.contains(&order.visit.status) {
+            order.completed.push(order.visit.status.clone());
+        }
+    }
+    if step.record_skips && step.target.in_cycle() {
+        done.skipped = skipped(order, order_type, &step);
+    }
+    let sequence = order.visit.sequence + 1 + i32::try_from(done.skipped.len()).unwrap_or(0);
+    enter(order, order_type, catalogue, step, sequence)?;
+    Ok(done)
+}
+
+/// The current visit as it is closed, and the business days given back when a hold ends with it. What the order was waiting for
+/// moves by these days, unless its due date is manual.
+///
+/// # Errors
+/// `BeyondHorizon`.
+pub fn leave(
+    order: &mut Order,
+    order_type: &OrderType,
+    catalogue: &Catalogue,
+    step: Step<'_>,
+) -> Result<(Visit, u32), Refusal> {
+    let mut visit = order.visit.clone();
+    visit.left_at = Some(step.at.max(visit.entered_at));
+    visit.completed_on = Some(step.on);
+    visit.completed = !step.not_complete;
+    if order_type.status(&visit.status).is_none_or(|status| status.clock != StatusClock::Pauses) {
+        return Ok((visit, 0));
+    }
+    order.holds.push((visit.entered_at, step.at));
+    let lost = schedule::lost_days(catalogue.calendar_of(order_type)?, &order.holds);
+    let given_back = lost.saturating_sub(order.lost_days);
+    order.lost_days = order.lost_days.max(lost);
+    if let Some(Interrupted { status, due: Some((on, source)) }) = &mut order.interrupted
+        && *source != DueSource::Manual
+        && let Some(status) = order_type.status(status)
+    {
+        *on = schedule::forward(catalogue.calendar_in(order_type, status)?, *on, given_back).map_err(beyond)?;
+    }
+    Ok((visit, given_back))
+}
+
+/// The visits of zero time for the active statuses between where the order stood in the cycle and the target.
+fn skipped(order: &Order, order_type: &OrderType, step: &Step<'_>) -> Vec<Visit> {
+    let position = |id: &str| order_type.statuses.iter().position(|status| status.id == id);
+    let (Some(from), Some(to)) = (position(&order.cycle_status), position(&step.target.id)) else { return Vec::new() };
+    if to <= from {
+        return Vec::new();
+    }
+    order_type.statuses[from + 1..to]
+        .iter()
+        .filter(|status| status.in_cycle() && !status.inactive && !order.completed.contains(&status.id))
+        .zip(order.visit.sequence + 1..)
+        .map(|(status, sequence)| Visit {
+            sequence,
+            status: status.id.clone(),
+            status_name: status.name.clone(),
+            entered_at: step.at,
+            entered_on: step.on,
+            due: None,
+            rework: false,
+            resumed: false,
+            skipped: true,
+            entered_by: step.actor.into(),
+            entered_for: step.acted_for.into(),
+            left_at: Some(step.at),
+            completed_on: None,
+            completed: false,
+        })
+        .collect()
+}
+
+/// Opens a visit: decides its due date, whether it closes the order, and the next alarm.
+///
+/// # Errors
+/// `BeyondHorizon` when the due date cannot be computed.
+pub fn enter(
+    order: &mut Order,
+    order_type: &OrderType,
+    catalogue: &Catalogue,
+    step: Step<'_>,
+    sequence: i32,
+) -> Result<(), Refusal> {
+    let target = step.target;
+    let resumed = order.interrupted.take_if(|interrupted| interrupted.status == target.id);
+    let rework = resumed.is_none() && target.in_cycle() && order.completed.contains(&target.id);
+    let due_on = match (step.due_on, &resumed) {
+        (Some(on), _) => Some((on, DueSource::Manual)),
+        (None, Some(interrupted)) => interrupted.due,
+        (None, None) => computed_due(order, order_type, catalogue, target, step.on, rework)?,
+    };
+    let calendar = catalogue.calendar_in(order_type, target)?;
+    let due = due_on.map(|(on, source)| Due { on, at: schedule::due_at(calendar, on), source });
+    order.visit = Visit {
+        sequence,
+        status: target.id.clone(),
+        status_name: target.name.clone(),
+        entered_at: step.at,
+        entered_on: step.on,
+        due,
+        rework,
+        resumed: resumed.is_some(),
+        skipped: false,
+        entered_by: step.actor.into(),
+        entered_for: step.acted_for.into(),
+        left_at: None,
+        completed_on: None,
+        completed: false,
+    };
+    if target.in_cycle() {
+        order.cycle_status.clone_from(&target.id);
+    }
+    if target.closes() {
+        close(order, order_type, catalogue, step.at, step.on);
+    } else {
+        order.closed_at = None;
+        order.finish = None;
+        order.next_alarm_at = due.map(|due| due.at);
+    }
+    Ok(())
+}
+
+/// Closes an order in the status it is in. How it stands against its target is kept as it is now.
+pub fn close(order: &mut Order, order_type: &OrderType, catalogue: &Catalogue, at: DateTime<Utc>, on: NaiveDate) {
+    order.closed_at = Some(at);
+    order.next_alarm_at = None;
+    order.finish = projection::finish(order, order_type, catalogue, on);
+}
+
+/// The due date by rule: planned for the cycle, from entry for statuses beside it and for rework. Each status counts in its own
+/// calendar.
+///
+/// # Errors
+/// `BeyondHorizon`.
+pub fn computed_due(
+    order: &Order,
+    order_type: &OrderType,
+    catalogue: &Catalogue,
+    target: &Status,
+    entered_on: NaiveDate,
+    rework: bool,
+) -> Result<Option<(NaiveDate, DueSource)>, Refusal> {
+    let Some(days) = target.duration_days else { return Ok(None) };
+    let calendar = catalogue.calendar_in(order_type, target)?;
+    if !target.in_cycle() || rework {
+        return Ok(Some((schedule::forward(calendar, entered_on, days).map_err(beyond)?, DueSource::Entry)));
+    }
+    let planned = planned_end(order, order_type, catalogue, Some(target))?;
+    Ok(Some((schedule::forward(calendar, planned, order.lost_days).map_err(beyond)?, DueSource::Plan)))
+}
+
+/// The planned end of a status of the cycle, without days given back: each status adds its duration to the end of the one
+/// before, from the order date; one without a duration takes no day. An inactive status stands where the active ones before it
+/// end, and adds its own. Without a status: of the whole cycle.
+///
+/// # Errors
+/// `BeyondHorizon`.
+///
+/// # Source
+/// Schedule method `FROM_ORDER_DATE`.
+pub fn planned_end(
+    order: &Order,
+    order_type: &OrderType,
+    catalogue: &Catalogue,
+    last: Option<&Status>,
+) -> Result<NaiveDate, Refusal> {
+    let mut on = order.ordered_on;
+    for status in order_type.statuses.iter().filter(|status| status.in_cycle()) {
+        let is_last = last.is_some_and(|last| last.id == status.id);
+        if let Some(days) = status.duration_days.filter(|_| is_last || !status.inactive) {
+            on = schedule::forward(catalogue.calendar_in(order_type, status)?, on, days).map_err(beyond)?;
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(on)
+}
+
+pub(super) fn beyond(refusal: schedule::ScheduleRefusal) -> Refusal {
+    Refusal::BeyondHorizon(refusal.to_string())
+}
