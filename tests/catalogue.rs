@@ -521,7 +521,7 @@ async fn a_status_is_renamed_moved_and_set_inactive() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_status_that_an_order_was_in_or_skipped_is_not_deleted() {
+async fn a_status_that_orders_are_in_or_wait_for_is_not_deleted_and_the_id_of_one_they_were_in_is_not_used_again() {
     let (mut types, channel, _running) = machining().await;
     types.create_status(new_status(status("checking", v1::StatusKind::Standard))).await.expect("inserted");
     types.create_status(new_status(status("packing", v1::StatusKind::Standard))).await.expect("inserted");
@@ -540,16 +540,25 @@ async fn a_status_that_an_order_was_in_or_skipped_is_not_deleted() {
         advance: Some(v1::Advance { target_status: "checking".into(), ..v1::Advance::default() }),
         ..v1::AdvanceOrderRequest::default()
     };
-    orders.advance_order(advance).await.expect("advanced");
-    for used in ["open", "milling", "checking"] {
-        let refused = types.delete_status(removal(used)).await.expect_err("used");
-        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "IN_USE"), "{used}");
+    orders.advance_order(advance.clone()).await.expect("advanced");
+    assert_eq!(reason(&types.delete_status(removal("open")).await.expect_err("initial")), "CYCLE_BROKEN");
+    let in_use = |refused: tonic::Status| {
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "IN_USE"), "{refused}");
         assert_eq!(metadata(&refused, "count"), "1");
-    }
+    };
+    in_use(types.delete_status(removal("checking")).await.expect_err("the order is in it"));
+    let hold = v1::Advance { target_status: "hold".into(), not_complete: true, ..v1::Advance::default() };
+    orders.advance_order(v1::AdvanceOrderRequest { advance: Some(hold), ..advance }).await.expect("advanced");
+    in_use(types.delete_status(removal("checking")).await.expect_err("the order comes back to it"));
+    in_use(types.delete_status(removal("hold")).await.expect_err("the order is in it"));
+    // `milling` was skipped: history keeps that, and its id is gone for good.
+    types.delete_status(removal("milling")).await.expect("nobody is in it");
+    let again = types.create_status(new_status(status("milling", v1::StatusKind::Standard))).await;
+    assert_eq!(reason(&again.expect_err("retired")), "CYCLE_BROKEN");
+    types.create_status(new_status(status("packing", v1::StatusKind::Standard))).await.expect("never used");
     let renamed =
         change(v1::Status { name: "Inspection".into(), ..status("checking", v1::StatusKind::Standard) }, &["name"]);
-    assert_eq!(types.update_status(renamed).await.expect("changed").into_inner().open_orders, 1);
-    types.delete_status(removal("hold")).await.expect("never used");
+    assert_eq!(types.update_status(renamed).await.expect("changed").into_inner().open_orders, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

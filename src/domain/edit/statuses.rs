@@ -217,8 +217,7 @@ impl StatusRemoval {
         if let Some(successor) = &self.successor {
             succeed(&mut after, gone, index, successor)?;
         }
-        if after.default_status.as_ref() == Some(&self.status) {
-            // New orders get the successor, or, as without a default, the initial status.
+        if self.successor.is_some() && after.default_status.as_ref() == Some(&self.status) {
             after.default_status.clone_from(&self.successor);
         }
         forget_moves(&mut after)?;
