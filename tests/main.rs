@@ -2,7 +2,9 @@
 
 mod advance;
 mod catalogue;
+mod cycle_edits;
 mod deliveries;
+mod directory;
 mod factory_log;
 mod faults;
 mod floors;
@@ -10,5 +12,6 @@ mod import;
 mod orders;
 mod overdue;
 mod python_client;
+mod record;
 mod smtp_conversation;
 mod support;

@@ -30,7 +30,7 @@ fn request(number: String) -> v1::AdvanceOrderRequest {
     v1::AdvanceOrderRequest {
         order: Some(v1::OrderRef { r#ref: Some(Ref::Number(number)) }),
         advance: Some(v1::Advance {
-            notify: Some(v1::Notify { users: vec!["u1".into()], departments: Vec::new() }),
+            notify: Some(v1::Notify { users: vec!["u1".into()], ..v1::Notify::default() }),
             ..v1::Advance::default()
         }),
         ..v1::AdvanceOrderRequest::default()

@@ -9,7 +9,7 @@ use super::{
         recipients,
     },
     catalogue::{OrderType, Status, StatusClock},
-    note::{NOTE_MAX, Note, NoteKind, Notify},
+    note::{self, NOTE_MAX, Note, NoteKind, Notify},
     order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order},
     refusal::{Kind, Refusal},
     schedule,
@@ -138,7 +138,7 @@ pub fn advance(
     order.touch(cx.now);
     let author = if acted_for.is_empty() { cx.actor.to_owned() } else { acted_for.clone() };
     let note = (!request.note.is_empty()).then(|| Note {
-        id: cx.ids.next(cx.now),
+        id: note::next_id(before, cx),
         author: author.clone(),
         at: cx.now,
         text: request.note.clone(),

@@ -187,13 +187,6 @@ impl OrderType {
         self.statuses.iter().filter(|status| status.in_cycle() && !status.inactive)
     }
 
-    /// Place of a status in the cycle, from 0; an inactive one stands where the active ones before it end.
-    #[must_use]
-    pub fn cycle_position(&self, id: &str) -> Option<usize> {
-        let index = self.statuses.iter().position(|status| status.id == id && status.in_cycle())?;
-        Some(self.statuses[..index].iter().filter(|status| status.in_cycle() && !status.inactive).count())
-    }
-
     /// The next active status of the cycle after this one; `None` after the last.
     #[must_use]
     pub fn next(&self, id: &str) -> Option<&Status> {

@@ -61,7 +61,7 @@ pub fn change_type(before: &Order, request: &ChangeType, cx: &mut Context<'_>) -
     if new.inactive {
         return Err(Refusal::Inactive { kind: Kind::OrderType, id: new.id.clone() });
     }
-    let mapped = |status: &str| request.statuses.get(status).map(String::as_str).unwrap_or(status).to_owned();
+    let mapped = |status: &str| request.statuses.get(status).map_or(status, String::as_str).to_owned();
     let target_id = mapped(&before.visit.status);
     let target = match new.status(&target_id) {
         Some(target) => target,

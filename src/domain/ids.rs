@@ -42,9 +42,37 @@ impl Ids {
     }
 }
 
+impl Ids {
+    /// The next id, made greater than `last`, which another maker may have made in the same millisecond or, by a clock that went
+    /// ahead, in a later one.
+    pub fn next_after(&mut self, now: DateTime<Utc>, last: Option<Uuid>) -> Uuid {
+        let id = self.next(now);
+        match last {
+            Some(last) if id <= last => {
+                let ms = i64::try_from(last.as_u128() >> 80).unwrap_or(0);
+                self.next(DateTime::from_timestamp_millis(ms + 1).unwrap_or(now))
+            }
+            _ => id,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_comes_after_one_that_another_maker_made() {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).expect("a valid instant");
+        let (mut one, mut other) = (Ids::seeded(1), Ids::seeded(2));
+        let mut last = None;
+        for turn in 0..1_000 {
+            let maker = if turn % 2 == 0 { &mut one } else { &mut other };
+            let id = maker.next_after(now, last);
+            assert!(Some(id) > last);
+            last = Some(id);
+        }
+    }
 
     #[test]
     fn ids_of_one_instant_ascend() {

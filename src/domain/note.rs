@@ -9,6 +9,7 @@ use super::{
         message::{MessageFacts, Topic},
         recipients,
     },
+    edit::ROLES,
     order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order},
     projection::Health,
     refusal::Refusal,
@@ -127,6 +128,11 @@ impl Notify {
             violations.add(field, format!("at most {NOTIFY_MAX} users, departments and roles may be named"));
             return;
         }
+        for (index, role) in self.roles.iter().enumerate() {
+            if !ROLES.contains(&role.as_str()) {
+                violations.add(&format!("{field}.roles[{index}]"), "is not a known role");
+            }
+        }
         for (kind, ids) in [("users", &self.users), ("departments", &self.departments)] {
             for (index, id) in ids.iter().enumerate() {
                 violations.id(&format!("{field}.{kind}[{index}]"), id);
@@ -166,6 +172,11 @@ impl AddNote {
     }
 }
 
+/// The id of the next note: after that of the note before it, whoever made that, so that notes are listed as they came.
+pub fn next_id(order: &Order, cx: &mut Context<'_>) -> Uuid {
+    cx.ids.next_after(cx.now, order.last_note.as_ref().map(|note| note.id))
+}
+
 /// Decides a note. Closed orders take notes too.
 ///
 /// # Errors
@@ -176,7 +187,7 @@ pub fn add_note(order: &Order, request: &AddNote, cx: &mut Context<'_>) -> Resul
     let mut order = order.clone();
     let author = if acted_for.is_empty() { cx.actor.to_owned() } else { acted_for.clone() };
     let note = Note {
-        id: cx.ids.next(cx.now),
+        id: next_id(&order, cx),
         author,
         at: cx.now,
         text: request.text.clone(),

@@ -106,13 +106,13 @@ pub fn update(before: &Order, request: &UpdateOrder, cx: &mut Context<'_>) -> Re
     if let Some(id) = order.assigned_user.as_deref().filter(|_| order.assigned_user != before.assigned_user) {
         cx.catalogue.active_user(id)?;
     }
-    let changes = changes(before, &order);
-    if changes.is_empty() {
+    let differing = changes(before, &order);
+    if differing.is_empty() {
         return Ok(None);
     }
-    let mut effects = Effects { changes: changes.clone(), ..Effects::default() };
+    let mut effects = Effects { changes: differing.clone(), ..Effects::default() };
     order.touch(cx.now);
-    let detail = HistoryDetail { changes, reason: request.reason.clone(), ..HistoryDetail::default() };
+    let detail = HistoryDetail { changes: differing, reason: request.reason.clone(), ..HistoryDetail::default() };
     let mut history = vec![order.record(HistoryKind::Updated, cx.now, cx.actor, &acted_for, detail)];
     let mut changed = None;
     let planned = before.visit.due.is_some_and(|due| due.source == DueSource::Plan);

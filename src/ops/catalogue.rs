@@ -391,7 +391,9 @@ where
     }
     for portion in decided.chunks(PORTION) {
         let mut writes = Writes::default();
-        portion.iter().for_each(|decision| writes.add(decision, now));
+        for decision in portion {
+            writes.add(decision, now);
+        }
         edit.write_orders(&writes).await?;
     }
     for change in &edited.changes {
@@ -431,7 +433,7 @@ fn decide_orders(
     write: &Write,
     now: DateTime<Utc>,
 ) -> Result<(EditPlan, Vec<Decision>), Refusal> {
-    let after = edited.changes.iter().fold(before.clone(), |catalogue, change| catalogue.with(change));
+    let after = edited.changes.iter().fold(before.clone(), Catalogue::with);
     let mut ids = plant.fork_ids();
     let mut cx =
         Context { catalogue: &after, now, ids: &mut ids, actor: &write.actor, fallback: &plant.settings.fallback };

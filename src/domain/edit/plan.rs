@@ -1,5 +1,7 @@
 //! The plan of an edit: what it does to live orders, counted, with examples and a fingerprint.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -88,7 +90,9 @@ pub fn plan<'a>(
             plan.examples.push(change);
         }
     }
-    plan.fingerprint = hash.finalize().iter().take(FINGERPRINT_BYTES).map(|byte| format!("{byte:02x}")).collect();
+    for byte in hash.finalize().iter().take(FINGERPRINT_BYTES) {
+        let _ = write!(plan.fingerprint, "{byte:02x}");
+    }
     plan
 }
 
