@@ -62,9 +62,8 @@ ALTER TABLE orders ADD COLUMN assessment jsonb
 ALTER TABLE orders ADD COLUMN finish jsonb
     CONSTRAINT orders_finish_object CHECK (jsonb_typeof(finish) = 'object');
 CREATE INDEX orders_questions_open ON orders (due_sort, id) WHERE cardinality(open_questions) > 0;
--- Edits of a cycle look for the orders that wait beside it.
-CREATE INDEX orders_interrupted ON orders (order_type, interrupted_status)
-    WHERE interrupted_status IS NOT NULL AND closed_at IS NULL;
+-- Edits of a cycle look for the orders of a status, open and closed; so does the foreign key when a status goes.
+CREATE INDEX orders_status ON orders (order_type, status);
 
 ALTER TABLE notes ADD COLUMN assessment text
     CONSTRAINT notes_assessment_known CHECK (assessment IN ('AHEAD', 'ON_TARGET', 'LATE'));

@@ -8,7 +8,9 @@
 //! 3. **decide**: the rows from the catalogue; then, if it touches live orders, each of them, locked in the order of their ids.
 //!    What was decided is summed up as a plan. If the caller expected another plan, the edit is refused.
 //! 4. **write**: the rows, the orders (through the one writer, in portions), then the statuses that go, then the answer.
-//! 5. **commit**. `validate_only` ends after 3 and undoes.
+//! 5. **commit**.
+//!
+//! `validate_only` does 2 and 3 on one snapshot, without locks: it waits for nobody and holds up nobody.
 //!
 //! A crash before 5 leaves nothing, one after it all; who got no answer repeats with the request id. A unit runs in a task of
 //! its own, so that a dropped call never leaves it half done. What changes between deciding and writing is decided again, a few
@@ -32,7 +34,12 @@ use crate::{
         refusal::Refusal,
         violation::Violation,
     },
-    store::{StoreError, StoreFault, catalogue_edit::CatalogueEdit, requests::StoredRequest, write::Writes},
+    store::{
+        StoreError, StoreFault,
+        catalogue_edit::{Among, CatalogueEdit},
+        requests::StoredRequest,
+        write::Writes,
+    },
 };
 
 /// How often an edit is decided, at most, while facts change under it.
@@ -340,7 +347,7 @@ where
     D: Fn(&Catalogue, DateTime<Utc>) -> Result<Edited, Refusal> + Sync,
     M: Fn(&Done<'_>) -> A + Sync,
 {
-    let mut edit = plant.store.edit_catalogue().await?;
+    let mut edit = plant.store.edit_catalogue(unit.write.validate_only).await?;
     match carry_out(plant, &mut edit, unit).await {
         Ok((answer, Some(decided))) => {
             kill_point("edit-before-commit");
@@ -380,7 +387,7 @@ where
     let now = plant.clock.now(edit.database_now).trunc_subsecs(6);
     let edited = (unit.decide)(&before, now)?;
     let counted = unit.count.take(edit).await?;
-    let orders = lock(edit, &edited.on_orders).await?;
+    let orders = orders_of(edit, &edited.on_orders).await?;
     let (plan, decided) = decide_orders(plant, &before, &edited, &orders, write, now)?;
     let answer = (unit.answer)(&Done { before: &before, edited: &edited, counted, plan: &plan });
     if write.validate_only {
@@ -408,14 +415,15 @@ where
     Ok((answer, Some(decided)))
 }
 
-/// Locks the orders that an edit touches.
-async fn lock(edit: &mut CatalogueEdit, on_orders: &OnOrders) -> Result<Vec<Order>, Failure> {
+/// The orders that an edit touches; locked unless it is a preview.
+async fn orders_of(edit: &mut CatalogueEdit, on_orders: &OnOrders) -> Result<Vec<Order>, Failure> {
     let limit = i64::try_from(EDITED_ORDERS_MAX + 1).unwrap_or(i64::MAX);
     let orders = match on_orders {
         OnOrders::Nothing => Vec::new(),
-        OnOrders::Reassign { from, .. } => edit.lock_orders_of_user(from, limit).await?,
+        OnOrders::Reassign { from, .. } => edit.orders_of_user(from, limit).await?,
         OnOrders::Cycle(effect) => {
-            edit.lock_orders_of_type(&effect.before.id, &effect.touched(), effect.replan, limit).await?
+            let among = Among { looked_at: effect.looked_at(), touched: effect.touched(), all_open: effect.replan };
+            edit.orders_of_type(&effect.before.id, &among, limit).await?
         }
     };
     if orders.len() > EDITED_ORDERS_MAX {

@@ -16,6 +16,7 @@ use crate::domain::{catalogue::Catalogue, order::Order};
 #[derive(Debug)]
 pub struct CatalogueEdit {
     pub(super) transaction: Transaction<'static, Postgres>,
+    preview: bool,
     /// Version of the catalogue that the edit starts from.
     pub version: i64,
     /// The database's clock, once no other edit is under way.
@@ -23,13 +24,26 @@ pub struct CatalogueEdit {
 }
 
 impl Store {
-    /// Begins an edit: waits for the one before it. Must not run in a future that may be dropped.
+    /// Begins an edit: waits for the one before it, and for the changes of orders that are under way. A preview waits for
+    /// nobody and holds up nobody: it sees the database as it stands, and can write nothing. Must not run in a future that may be
+    /// dropped.
     ///
     /// # Errors
-    /// When the database fails, or the edit before takes too long.
-    pub async fn edit_catalogue(&self) -> Result<CatalogueEdit, StoreError> {
+    /// When the database fails, or what is waited for takes too long.
+    pub async fn edit_catalogue(&self, preview: bool) -> Result<CatalogueEdit, StoreError> {
         let error = |error| StoreError::new("begin an edit of the catalogue", error);
         let mut transaction = self.begin("begin an edit of the catalogue").await?;
+        if preview {
+            sqlx::query!("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                .execute(&mut *transaction)
+                .await
+                .map_err(error)?;
+            let row = sqlx::query!(r#"SELECT version, clock_timestamp() AS "database_now!" FROM catalogue_version"#)
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(error)?;
+            return Ok(CatalogueEdit { transaction, preview, version: row.version, database_now: row.database_now });
+        }
         sqlx::query!("SELECT own_catalogue()").fetch_one(&mut *transaction).await.map_err(error)?;
         let row = sqlx::query!(
             r#"UPDATE catalogue_version SET version = version + 1
@@ -38,8 +52,19 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await
         .map_err(error)?;
-        Ok(CatalogueEdit { transaction, version: row.version, database_now: row.database_now })
+        Ok(CatalogueEdit { transaction, preview, version: row.version, database_now: row.database_now })
     }
+}
+
+/// Which orders of a type an edit touches.
+#[derive(Debug)]
+pub struct Among {
+    /// Only orders in one of these statuses are looked at.
+    pub looked_at: Vec<String>,
+    /// Those in one of these statuses, and open ones that will come back to one of them.
+    pub touched: Vec<String>,
+    /// All that are open.
+    pub all_open: bool,
 }
 
 impl CatalogueEdit {
@@ -115,57 +140,65 @@ impl CatalogueEdit {
         .map_err(|error| StoreError::new("count the orders of a user", error))
     }
 
-    /// Locks the orders of a type that an edit of its cycle touches, by id, at most `limit`: those in one of the statuses, open
-    /// ones that will come back to one of them, and with `all_open` every open one.
+    /// The orders of a type that an edit of its cycle touches, by id, at most `limit`; locked unless it is a preview.
     ///
     /// # Errors
     /// When the database fails, or an order is locked for too long.
-    pub async fn lock_orders_of_type(
+    pub async fn orders_of_type(
         &mut self,
         order_type: &str,
-        statuses: &[String],
-        all_open: bool,
+        among: &Among,
         limit: i64,
     ) -> Result<Vec<Order>, StoreError> {
-        let rows = order_rows!(
-            "1::bigint",
-            "false",
-            "FROM orders o CROSS JOIN catalogue_version c
-             WHERE o.order_type = $1 AND (o.status = ANY ($2) OR (o.closed_at IS NULL
-                AND ($3 OR o.cycle_status = ANY ($2) OR o.interrupted_status = ANY ($2))))
-             ORDER BY o.id
-             LIMIT $4
-             FOR UPDATE OF o",
-            order_type,
-            statuses,
-            all_open,
-            limit
-        )
-        .fetch_all(&mut *self.transaction)
-        .await
-        .map_err(|error| StoreError::new("lock the orders of a type", error))?;
+        macro_rules! rows {
+            ($lock:literal) => {
+                order_rows!(
+                    "1::bigint",
+                    "false",
+                    "FROM orders o CROSS JOIN catalogue_version c
+                     WHERE o.order_type = $1 AND o.status = ANY ($2) AND (o.status = ANY ($3) OR (o.closed_at IS NULL
+                        AND ($4 OR o.cycle_status = ANY ($3) OR o.interrupted_status = ANY ($3))))
+                     ORDER BY o.id
+                     LIMIT $5 " + $lock,
+                    order_type,
+                    &among.looked_at,
+                    &among.touched,
+                    among.all_open,
+                    limit
+                )
+                .fetch_all(&mut *self.transaction)
+                .await
+            };
+        }
+        let rows = if self.preview { rows!("") } else { rows!("FOR UPDATE OF o") };
+        let rows = rows.map_err(|error| StoreError::new("read the orders of a type", error))?;
         rows.into_iter().map(order).collect()
     }
 
-    /// Locks the open orders of a user, by id, at most `limit`.
+    /// The open orders of a user, by id, at most `limit`; locked unless it is a preview.
     ///
     /// # Errors
     /// When the database fails, or an order is locked for too long.
-    pub async fn lock_orders_of_user(&mut self, user: &str, limit: i64) -> Result<Vec<Order>, StoreError> {
-        let rows = order_rows!(
-            "1::bigint",
-            "false",
-            "FROM orders o CROSS JOIN catalogue_version c
-             WHERE o.assigned_user = $1 AND o.closed_at IS NULL
-             ORDER BY o.id
-             LIMIT $2
-             FOR UPDATE OF o",
-            user,
-            limit
-        )
-        .fetch_all(&mut *self.transaction)
-        .await
-        .map_err(|error| StoreError::new("lock the orders of a user", error))?;
+    pub async fn orders_of_user(&mut self, user: &str, limit: i64) -> Result<Vec<Order>, StoreError> {
+        macro_rules! rows {
+            ($lock:literal) => {
+                order_rows!(
+                    "1::bigint",
+                    "false",
+                    "FROM orders o CROSS JOIN catalogue_version c
+                     WHERE o.assigned_user = $1 AND o.closed_at IS NULL
+                     ORDER BY o.id
+                     LIMIT $2 "
+                        + $lock,
+                    user,
+                    limit
+                )
+                .fetch_all(&mut *self.transaction)
+                .await
+            };
+        }
+        let rows = if self.preview { rows!("") } else { rows!("FOR UPDATE OF o") };
+        let rows = rows.map_err(|error| StoreError::new("read the orders of a user", error))?;
         rows.into_iter().map(order).collect()
     }
 

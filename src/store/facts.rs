@@ -73,7 +73,7 @@ pub(super) struct OrderRow {
 
 /// The columns of `OrderRow`, then the rest of the statement. `o` is the order, `c` the catalogue's version, `place` comes first.
 macro_rules! order_rows {
-    ($place:literal, $alerted:literal, $rest:literal $(, $argument:expr)*) => {
+    ($place:literal, $alerted:literal, $rest:literal $(+ $more:literal)* $(, $argument:expr)*) => {
         sqlx::query_as!(
             crate::store::facts::OrderRow,
             "SELECT " + $place + r#" AS "place!", now() AS "database_now!", c.version AS catalogue_version,
@@ -88,7 +88,7 @@ macro_rules! order_rows {
                 o.interrupted_due_on, o.interrupted_source, o.cycle_status, o.holds AS "holds: _", o.lost_days,
                 o.last_note AS "last_note: _", o.open_questions, o.assessment AS "assessment: _", o.finish AS "finish: _",
                 o.history_sequence, o.import_fingerprint, o.imported_at, o.version,
-                o.revision, o.created_at, o.updated_at "# + $rest
+                o.revision, o.created_at, o.updated_at "# + $rest $(+ $more)*
             $(, $argument)*
         )
     };
