@@ -53,7 +53,48 @@ def main() -> None:
         kinds = [pb.HistoryKind.Name(entry.kind) for entry in history]
         assert kinds == ["HISTORY_KIND_CREATED", "HISTORY_KIND_ADVANCED"], kinds
         assert history[1].note.text == "läuft", history
-    print("created, advanced, listed, read")
+        work_the_record(orders, pb, order)
+        edit_the_cycle(channel, orders, order)
+    print("created, advanced, listed, read, asked, edited")
+
+
+def work_the_record(orders, pb, order) -> None:
+    """Changes a field, asks a question, answers it, and reads how long each status took."""
+    from google.protobuf import field_mask_pb2 as masks
+
+    changed = orders.UpdateOrder(
+        pb.UpdateOrderRequest(
+            order=pb.Order(number=order.number, priority=7), update_mask=masks.FieldMask(paths=["priority"])
+        ),
+        timeout=20,
+    )
+    assert [(it.field, it.before, it.after) for it in changed.effects.changes] == [("priority", "0", "7")], changed
+    asked = orders.AddNote(
+        pb.AddNoteRequest(order=order, text="Welches Maß?", kind=pb.NOTE_KIND_QUESTION, assessment=pb.HEALTH_LATE),
+        timeout=20,
+    )
+    assert asked.order.open_questions == 1 and asked.order.assessment.health == pb.HEALTH_LATE, asked
+    answer = pb.AddNoteRequest(order=order, text="h7", kind=pb.NOTE_KIND_ANSWER, answers=asked.note.id)
+    assert orders.AddNote(answer, timeout=20).order.open_questions == 0
+    times = orders.ListStatusTimes(pb.ListStatusTimesRequest(order=order), timeout=20).times
+    assert [(it.status, it.visits, it.current) for it in times] == [("planned", 1, False), ("milling", 1, True)], times
+
+
+def edit_the_cycle(channel, orders, order) -> None:
+    """Looks at the plan of an edit, does exactly that, and finds the order where the plan said."""
+    from andon.v1 import order_types_pb2 as pb
+    from andon.v1 import order_types_pb2_grpc as services
+    from andon.v1 import orders_pb2
+
+    types = services.OrderTypeServiceStub(channel)
+    removal = pb.DeleteStatusRequest(order_type="job", status="milling", replacement="checking", validate_only=True)
+    plan = types.DeleteStatus(removal, timeout=20).plan
+    assert plan.moved_orders == 1 and plan.examples[0].number == order.number, plan
+    removal.validate_only = False
+    removal.expected_plan = plan.fingerprint
+    assert types.DeleteStatus(removal, timeout=20).plan == plan
+    moved = orders.GetOrder(orders_pb2.GetOrderRequest(order=order), timeout=20).order
+    assert moved.visit.status == "checking", moved
 
 
 main()

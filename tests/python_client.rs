@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use crate::support::{guard::guard, plant::Shop};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_python_client_creates_advances_lists_and_reads_history() {
+async fn a_python_client_works_an_order_and_edits_its_cycle() {
     let Ok(python) = std::env::var("ANDON_TEST_PYTHON") else {
         eprintln!("SKIPPED: ANDON_TEST_PYTHON names no Python with grpcio and grpcio-tools (run/test provides one)");
         return;
@@ -21,6 +21,6 @@ async fn a_python_client_creates_advances_lists_and_reads_history() {
     let done = tokio::task::block_in_place(|| command.output()).expect("Python can be started");
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
-    assert_eq!(said.trim(), "created, advanced, listed, read");
+    assert_eq!(said.trim(), "created, advanced, listed, read, asked, edited");
     assert_eq!(shop.api.get("PY-1").await.title, "Welle für Öl");
 }
