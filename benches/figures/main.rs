@@ -1,12 +1,13 @@
 //! The figures: what andon does per second, each beside its limit on the same PostgreSQL in the same run.
 //!
-//! `cargo bench` prints them all. `ANDON_BENCH_ONLY=start,advance,list,sweep,get,mail,calendar` chooses parts,
+//! `cargo bench` prints them all. `ANDON_BENCH_ONLY=start,advance,edit,list,sweep,get,mail,calendar` chooses parts,
 //! `ANDON_BENCH_ORDERS=100000` the number of orders (default a million), `ANDON_BENCH_ROUNDS` the alternating rounds (3),
 //! `ANDON_BENCH_SECONDS` how long each run of a round takes (4), `ANDON_BENCH_CONNECTIONS` the connections that the callers
 //! share (8). `ANDON_BENCH_DIR` keeps the database in a folder, so that a second run need not fill it again.
 
 mod advance;
 mod calendar;
+mod edit;
 mod get;
 mod list;
 mod load;
@@ -90,6 +91,9 @@ async fn run(options: &Options) -> Result<(), Fault> {
     }
     if options.wants("advance") {
         advance::measure(options, &stand).await?;
+    }
+    if options.wants("edit") {
+        edit::measure(options, &stand).await?;
     }
     if options.wants("sweep") {
         sweep::measure(options, &stand).await?;

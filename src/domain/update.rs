@@ -136,7 +136,6 @@ pub fn update(before: &Order, request: &UpdateOrder, cx: &mut Context<'_>) -> Re
             };
             history.push(order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, &acted_for, detail));
             changed = Some(order.visit.clone());
-            effects.opened = Some(order.visit.clone());
             if order.overdue(cx.now) && !before.overdue(cx.now) {
                 effects.warnings.push(format!("'{}' is overdue with this order date", before.visit.status_name));
             }

@@ -62,18 +62,42 @@ pub struct Write {
 
 /// A type after an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredType")]
 pub struct TypeEdited {
     /// The type.
     pub order_type: OrderType,
     /// Open orders in the status that was edited; they stay.
     pub open_orders: i64,
     /// What it does to live orders.
-    #[serde(default)]
     pub plan: EditPlan,
+}
+
+/// An answer as it was stored: before there were plans, some were the type alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredType {
+    Edited {
+        order_type: OrderType,
+        #[serde(default)]
+        open_orders: i64,
+        #[serde(default)]
+        plan: EditPlan,
+    },
+    Alone(OrderType),
+}
+
+impl From<StoredType> for TypeEdited {
+    fn from(stored: StoredType) -> Self {
+        match stored {
+            StoredType::Edited { order_type, open_orders, plan } => Self { order_type, open_orders, plan },
+            StoredType::Alone(order_type) => Self { order_type, open_orders: 0, plan: EditPlan::default() },
+        }
+    }
 }
 
 /// A user after an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredUser")]
 pub struct UserEdited {
     /// The user.
     pub user: User,
@@ -81,6 +105,23 @@ pub struct UserEdited {
     pub responsibilities: Option<Responsibilities>,
     /// What it does to live orders.
     pub plan: EditPlan,
+}
+
+/// An answer as it was stored: before there were plans, it was the user alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredUser {
+    Edited { user: User, responsibilities: Option<Responsibilities>, plan: EditPlan },
+    Alone(User),
+}
+
+impl From<StoredUser> for UserEdited {
+    fn from(stored: StoredUser) -> Self {
+        match stored {
+            StoredUser::Edited { user, responsibilities, plan } => Self { user, responsibilities, plan },
+            StoredUser::Alone(user) => Self { user, responsibilities: None, plan: EditPlan::default() },
+        }
+    }
 }
 
 /// The list of stages after an edit.
@@ -490,5 +531,25 @@ fn refused_by_the_database(error: StoreError) -> Failure {
             Refusal::Invalid(vec![Violation { field: "calendar".into(), description }]).into()
         }
         _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_was_stored_before_there_were_plans_is_still_given() {
+        let order_type = r#"{"id":"job","name":"Job","description":"","calendar":"plant","default_status":null,"inactive":false,
+            "statuses":[],"version":3,"created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00Z"}"#;
+        let alone: TypeEdited = serde_json::from_str(order_type).expect("as it was stored");
+        assert_eq!((alone.order_type.version, alone.open_orders), (3, 0));
+        let counted = format!(r#"{{"order_type":{order_type},"open_orders":7}}"#);
+        let counted: TypeEdited = serde_json::from_str(&counted).expect("as it was stored");
+        assert_eq!((counted.order_type, counted.open_orders), (alone.order_type, 7));
+        let user = r#"{"id":"anna","display_name":"Anna","email":"","roles":[],"inactive":true,"version":2,
+            "created_at":"2026-01-01T00:00:00Z","updated_at":"2026-01-01T00:00:00Z"}"#;
+        let user: UserEdited = serde_json::from_str(user).expect("as it was stored");
+        assert_eq!((user.user.version, user.responsibilities), (2, None));
     }
 }

@@ -33,13 +33,9 @@ pub enum Why {
     Assignee,
     /// Manages the department (by name) that has the order.
     ManagerOf(String),
-    /// Manages, or works in, the department (by name) that the caller named.
-    InDepartment(String),
-    /// Has the role that the caller named.
-    HasRole(String),
     /// Nobody else could be told; the text says why.
     Fallback(String),
-    /// Was named by the caller.
+    /// Was named by the caller: as a user, by a role, or with a department.
     Notified,
 }
 

@@ -87,13 +87,13 @@ pub fn notified(
         let department = catalogue.active_department(id)?;
         let people = department.managers.iter().chain(&department.members);
         for person in people.filter_map(|id| catalogue.users.get(id)) {
-            gathered.add(person, Why::InDepartment(department.name.clone()));
+            gathered.add(person, Why::Notified);
         }
     }
     for role in &notify.roles {
         let holds = |user: &&Arc<User>| !user.inactive && user.roles.contains(role);
         for user in catalogue.users.values().filter(holds) {
-            gathered.add(user, Why::HasRole(role.clone()));
+            gathered.add(user, Why::Notified);
         }
     }
     let people = gathered.or_fallback(cx.fallback, "nobody is in the departments and roles that were named");

@@ -43,8 +43,16 @@ pub fn decide(orders: &[Order], edit: &OnOrders, cx: &mut Context<'_>) -> Result
         OnOrders::Reassign { from, to } => Ok(orders.iter().map(|order| reassign(order, from, to, cx)).collect()),
         OnOrders::Cycle(effect) => {
             refuse_blocked(orders, effect)?;
-            orders.iter().map(|order| edit_cycle(order, effect, cx)).collect()
+            orders.iter().map(|order| edit_cycle(order, effect, cx).map_err(|refusal| of(order, refusal))).collect()
         }
+    }
+}
+
+/// Of many orders, says which one cannot follow.
+fn of(order: &Order, refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::BeyondHorizon(text) => Refusal::BeyondHorizon(format!("order '{}': {text}", order.number)),
+        other => other,
     }
 }
 

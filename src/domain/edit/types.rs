@@ -244,6 +244,8 @@ pub(super) fn edited(
     replan: bool,
     catalogue: &Catalogue,
 ) -> Result<Edited, Refusal> {
+    let effect = CycleEffect { before: before.clone(), after: after.clone(), replacements, replan };
+    effect.check("replacements")?;
     check_cycle(&after)?;
     if let Some(status) = after.statuses.iter().find(|status| before.retired.contains(&status.id)) {
         let id = &status.id;
@@ -251,8 +253,6 @@ pub(super) fn edited(
             format!("the id '{id}' stood for a status that orders were in; ids are never used again, take another");
         return Err(Refusal::CycleBroken(text));
     }
-    let effect = CycleEffect { before: before.clone(), after: after.clone(), replacements, replan };
-    effect.check("replacements")?;
     let warnings = warnings(before, &after, catalogue);
     let on_orders = if effect.is_nothing() { OnOrders::Nothing } else { OnOrders::Cycle(Box::new(effect)) };
     Ok(Edited { changes: vec![Change::OrderType(after)], on_orders, warnings })

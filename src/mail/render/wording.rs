@@ -265,10 +265,6 @@ fn why(reason: &Why) -> String {
             format!("nobody else could be told ({})", name(text).trim_end_matches('.'))
         }
         Why::Notified => "somebody asked for you to be told".to_owned(),
-        Why::InDepartment(department) => format!("somebody asked for {} to be told", name(department)),
-        Why::HasRole(role) => {
-            format!("somebody asked for everybody with the role {} to be told", name(&role.to_lowercase()))
-        }
     }
 }
 
