@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    moves::AllowedMove,
     order::Order,
     refusal::{Kind, Refusal},
     schedule::{Calendar, CalendarSpec},
@@ -118,17 +119,6 @@ impl Status {
     }
 }
 
-/// A move that a type allows.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct AllowedMove {
-    /// Id of the status it leaves; `None` = any.
-    pub from: Option<String>,
-    /// Id of the status it goes to.
-    pub to: String,
-    /// Roles by name, one of which the user needs; none = anybody.
-    pub roles: Vec<String>,
-}
-
 /// A column of the board.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
@@ -192,38 +182,6 @@ impl OrderType {
     pub fn next(&self, id: &str) -> Option<&Status> {
         let index = self.statuses.iter().position(|status| status.id == id)?;
         self.statuses[index + 1..].iter().find(|status| status.in_cycle() && !status.inactive)
-    }
-
-    /// The active statuses that an order may go to from a status, in their order. `roles` are those of the user on whose behalf
-    /// the move is made; `None` = nobody's.
-    #[must_use]
-    pub fn targets(&self, from: &str, roles: Option<&[String]>) -> Vec<&Status> {
-        let allowed = |status: &&Status| !status.inactive && status.id != from && self.allows(from, &status.id, roles);
-        self.statuses.iter().filter(allowed).collect()
-    }
-
-    /// Whether the list of moves lets an order go from one status to another.
-    #[must_use]
-    pub fn allows(&self, from: &str, to: &str, roles: Option<&[String]>) -> bool {
-        let by = |allowed: &AllowedMove| {
-            allowed.roles.is_empty() || roles.is_none_or(|roles| roles.iter().any(|role| allowed.roles.contains(role)))
-        };
-        self.moves.is_empty() || self.listed(from, to).any(by)
-    }
-
-    /// The roles of which a user needs one for a move; none when nobody may make it.
-    #[must_use]
-    pub fn roles_for(&self, from: &str, to: &str) -> Vec<String> {
-        let mut roles: Vec<String> = self.listed(from, to).flat_map(|allowed| allowed.roles.clone()).collect();
-        roles.sort_unstable();
-        roles.dedup();
-        roles
-    }
-
-    fn listed(&self, from: &str, to: &str) -> impl Iterator<Item = &AllowedMove> {
-        let fits =
-            move |allowed: &&AllowedMove| allowed.to == to && allowed.from.as_deref().is_none_or(|it| it == from);
-        self.moves.iter().filter(fits)
     }
 
     /// The status that new orders get.

@@ -8,6 +8,7 @@ pub mod create;
 pub mod edit;
 pub mod ids;
 pub mod import;
+pub mod moves;
 pub mod note;
 pub mod order;
 pub mod projection;

@@ -8,7 +8,7 @@ use crate::{
         edit::{EditPlan, PlannedChange},
         violation::{Violation, Violations},
     },
-    ops::{Failure, catalogue::Write},
+    ops::{Failure, edit::Write},
 };
 
 /// The fields that an update sets.

@@ -4,6 +4,7 @@ pub mod calendars;
 pub mod deliveries;
 mod edits;
 pub mod errors;
+pub mod import;
 pub mod order_types;
 pub mod orders;
 pub mod orders_parse;

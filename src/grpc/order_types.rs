@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     domain::{
-        catalogue::{AllowedMove, OrderType, Stage, Status, StatusClock, StatusKind},
+        catalogue::{OrderType, Stage, Status, StatusClock, StatusKind},
         edit::{NewOrderType, NewStatus, OrderTypeEdit, StagesEdit, StatusEdit, StatusRemoval, colour},
+        moves::AllowedMove,
         violation::Violations,
     },
     ops::{Failure, Plant, catalogue},

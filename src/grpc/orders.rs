@@ -5,12 +5,13 @@ use std::{pin::Pin, sync::Arc, time::Instant};
 use chrono::{DateTime, Utc};
 use prost::Message as _;
 use tokio::sync::mpsc;
-use tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
+use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Streaming};
 use uuid::Uuid;
 
 use super::{
     errors::{fail, invalid, not_taken, refuse},
+    import::IMPORT_BATCH,
     orders_parse as parse, orders_render as render,
     page_token::{PageTokens, page_size},
     parse::request_key,
@@ -34,8 +35,6 @@ use crate::{
 
 /// The principal of calls while there is no authentication: only loopback is served without TLS.
 pub const PRINCIPAL: &str = "local";
-/// Orders of an import stream that one transaction takes.
-const IMPORT_BATCH: usize = 50;
 
 type Answer<T> = Result<Response<T>, tonic::Status>;
 
@@ -55,7 +54,10 @@ impl Orders {
     }
 
     /// Hands in a unit; its outcomes, with what they are rendered by.
-    async fn carry_out(&self, unit: Unit) -> Result<(Vec<Outcome>, Arc<Catalogue>, DateTime<Utc>), tonic::Status> {
+    pub(super) async fn carry_out(
+        &self,
+        unit: Unit,
+    ) -> Result<(Vec<Outcome>, Arc<Catalogue>, DateTime<Utc>), tonic::Status> {
         let outcomes = self.gatherer.carry_out(unit).await.map_err(not_taken)?.map_err(|failure| fail(&failure))?;
         let now = outcomes
             .iter()
@@ -87,7 +89,13 @@ impl Orders {
     }
 }
 
-fn unit(changes: Vec<Change>, mode: Mode, key: Option<RequestKey>, validate_only: bool, arrived: Instant) -> Unit {
+pub(super) fn unit(
+    changes: Vec<Change>,
+    mode: Mode,
+    key: Option<RequestKey>,
+    validate_only: bool,
+    arrived: Instant,
+) -> Unit {
     Unit { changes, mode, one_type: false, key, validate_only, actor: PRINCIPAL.to_owned(), arrived }
 }
 
@@ -426,109 +434,5 @@ impl Orders {
             _ => String::new(),
         };
         (rows, token)
-    }
-
-    /// Takes the stream in batches; what is there when a batch begins belongs to it, so a slow sender is answered at once.
-    async fn import(
-        &self,
-        mut requests: Streaming<v1::ImportOrdersRequest>,
-        answers: mpsc::Sender<Result<v1::ImportOrdersResponse, tonic::Status>>,
-    ) {
-        let (queue, mut queued) = mpsc::channel(IMPORT_BATCH);
-        let reader = tokio::spawn(async move {
-            while let Some(request) = requests.next().await {
-                if queue.send(request).await.is_err() {
-                    break;
-                }
-            }
-        });
-        let mut index = 0;
-        let mut validate_only = None;
-        let mut batch = Vec::with_capacity(IMPORT_BATCH);
-        'stream: while queued.recv_many(&mut batch, IMPORT_BATCH).await > 0 {
-            let mut requests = Vec::with_capacity(batch.len());
-            let mut broken = None;
-            for request in batch.drain(..) {
-                match request {
-                    Ok(request) => requests.push(request),
-                    Err(status) => broken = Some(status),
-                }
-            }
-            let validate_only =
-                *validate_only.get_or_insert_with(|| requests.first().is_some_and(|first| first.validate_only));
-            for answer in self.import_batch(&requests, index, validate_only).await {
-                let failed = answer.is_err();
-                if answers.send(answer).await.is_err() || failed {
-                    break 'stream;
-                }
-            }
-            index += i64::try_from(requests.len()).unwrap_or(0);
-            if let Some(status) = broken {
-                let _ = answers.send(Err(status)).await;
-                break;
-            }
-        }
-        reader.abort();
-    }
-
-    /// One batch: a unit of its own per order, so that one refusal spoils no other, in one transaction.
-    async fn import_batch(
-        &self,
-        requests: &[v1::ImportOrdersRequest],
-        first: i64,
-        validate_only: bool,
-    ) -> Vec<Result<v1::ImportOrdersResponse, tonic::Status>> {
-        let arrived = Instant::now();
-        let mut answers: Vec<v1::ImportOrdersResponse> = Vec::with_capacity(requests.len());
-        let mut changes = Vec::new();
-        let mut places = Vec::new();
-        for (place, (request, index)) in requests.iter().zip(first..).enumerate() {
-            let mut v = Violations::new();
-            let imported = parse::imported_order(request.order.as_ref(), &mut v);
-            let found = v.into_found();
-            let mut answer = v1::ImportOrdersResponse {
-                index,
-                number: imported.order.number.clone(),
-                ..v1::ImportOrdersResponse::default()
-            };
-            if found.is_empty() {
-                changes.push(Change::Import(Box::new(imported)));
-                places.push(place);
-            } else {
-                refused(&mut answer, &crate::domain::refusal::Refusal::Invalid(found));
-            }
-            answers.push(answer);
-        }
-        if !changes.is_empty() {
-            match self.carry_out(unit(changes, Mode::Each, None, validate_only, arrived)).await {
-                Ok((outcomes, _, _)) => {
-                    for (place, outcome) in places.into_iter().zip(&outcomes) {
-                        match outcome {
-                            Outcome::Done { .. } => answers[place].set_outcome(v1::ImportOutcome::Created),
-                            Outcome::Unchanged | Outcome::Repeated => {
-                                answers[place].set_outcome(v1::ImportOutcome::Unchanged);
-                            }
-                            Outcome::Refused(refusal) => refused(&mut answers[place], refusal),
-                        }
-                    }
-                }
-                Err(status) => return vec![Err(status)],
-            }
-        }
-        answers.into_iter().map(Ok).collect()
-    }
-}
-
-fn refused(answer: &mut v1::ImportOrdersResponse, refusal: &crate::domain::refusal::Refusal) {
-    answer.set_outcome(v1::ImportOutcome::Refused);
-    answer.refusal = Some(render::refusal(refusal));
-    if let crate::domain::refusal::Refusal::Invalid(violations) = refusal {
-        answer.violations = violations
-            .iter()
-            .map(|violation| v1::FieldViolation {
-                field: violation.field.clone(),
-                description: violation.description.clone(),
-            })
-            .collect();
     }
 }

@@ -15,6 +15,7 @@ pub mod catalogue;
 pub mod clock;
 pub mod deliveries;
 pub mod dispatch;
+pub mod edit;
 pub mod explain;
 pub mod gather;
 mod made;

@@ -8,9 +8,8 @@ use sqlx::{PgExecutor, types::Json};
 
 use super::{Store, StoreError};
 use crate::domain::{
-    catalogue::{
-        AllowedMove, CalendarEntry, Catalogue, Department, OrderType, Stage, Status, StatusClock, StatusKind, User,
-    },
+    catalogue::{CalendarEntry, Catalogue, Department, OrderType, Stage, Status, StatusClock, StatusKind, User},
+    moves::AllowedMove,
     schedule::{Calendar, CalendarSpec},
 };
 

@@ -25,7 +25,7 @@ pub use on_orders::{EDITED_ORDERS_MAX, OnOrders, decide};
 pub use plan::{EXAMPLES_MAX, EditPlan, PlannedChange, plan};
 pub use stages::{STAGES_MAX, StagesEdit};
 pub use statuses::{NewStatus, StatusEdit, StatusRemoval};
-pub use types::{ICONS, MOVES_MAX, NewOrderType, OrderTypeEdit, STATUSES_MAX, TYPES_MAX, colour};
+pub use types::{ICONS, NewOrderType, OrderTypeEdit, STATUSES_MAX, TYPES_MAX, colour};
 pub use users::{ROLES, Responsibilities, USERS_MAX, UserEdit};
 
 use std::sync::Arc;

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Edited, STATUSES_MAX, all_active, all_exist, check_etag, invalid, not_found, set, taken,
-    types::{check_status, edited, forget_moves, named_by, touched},
+    types::{check_status, edited, named_by, touched},
 };
 use crate::domain::{
     catalogue::{Catalogue, OrderType, Status, StatusClock, StatusKind},
+    moves::forget_moves,
     refusal::{Kind, Refusal},
     violation::Violations,
 };

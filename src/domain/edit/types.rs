@@ -1,15 +1,15 @@
 //! Edits of order types, and the shape that every cycle keeps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    Change, CycleEffect, Edited, Named, OnOrders, ROLES, all_active, all_exist, check_etag, check_room, not_found, set,
-    taken,
+    Change, CycleEffect, Edited, Named, OnOrders, all_active, all_exist, check_etag, check_room, not_found, set, taken,
 };
 use crate::domain::{
-    catalogue::{AllowedMove, Catalogue, OrderType, Status, StatusKind},
+    catalogue::{Catalogue, OrderType, Status, StatusKind},
+    moves::{AllowedMove, check_moves, forget_moves},
     refusal::{Kind, Refusal},
     violation::Violations,
 };
@@ -18,8 +18,6 @@ use crate::domain::{
 pub const TYPES_MAX: usize = 1_000;
 /// Statuses of one type.
 pub const STATUSES_MAX: usize = 200;
-/// Moves that one type lists.
-pub const MOVES_MAX: usize = 2_000;
 /// Pictures of statuses.
 pub const ICONS: [&str; 52] = [
     "alert",
@@ -268,49 +266,6 @@ fn warnings(before: &OrderType, after: &OrderType, catalogue: &Catalogue) -> Vec
     statuses
         .map(|status| format!("'{}' of '{}' is not a listed stage; it is a column of its own", status.stage, status.id))
         .collect()
-}
-
-/// Takes out the moves from and to statuses that are gone.
-///
-/// # Errors
-/// `CycleBroken` when none would be left, which would mean that all are allowed.
-pub(super) fn forget_moves(order_type: &mut OrderType) -> Result<(), Refusal> {
-    let had = !order_type.moves.is_empty();
-    let statuses = &order_type.statuses;
-    let known = |id: &str| statuses.iter().any(|status| status.id == id);
-    order_type.moves.retain(|it| known(&it.to) && it.from.as_deref().is_none_or(known));
-    if had && order_type.moves.is_empty() {
-        return Err(Refusal::CycleBroken(
-            "no allowed move would be left, which would allow all of them; change the list of moves first".into(),
-        ));
-    }
-    Ok(())
-}
-
-fn check_moves(moves: &[AllowedMove], v: &mut Violations) {
-    if moves.len() > MOVES_MAX {
-        v.add("moves", format!("has {}; at most {MOVES_MAX} are allowed", moves.len()));
-    }
-    let mut seen = BTreeSet::new();
-    for (index, it) in moves.iter().enumerate().take(MOVES_MAX) {
-        v.within(&format!("moves[{index}]."), |v| {
-            if let Some(from) = &it.from {
-                v.slug("from", from);
-            }
-            v.slug("to", &it.to);
-            if it.from.as_ref() == Some(&it.to) {
-                v.add("to", "is the status that the move leaves");
-            }
-            if !seen.insert((&it.from, &it.to)) {
-                v.add("to", "the move is there twice");
-            }
-            for (place, role) in it.roles.iter().enumerate() {
-                if !ROLES.contains(&role.as_str()) {
-                    v.add(&format!("roles[{place}]"), "is not a known role");
-                }
-            }
-        });
-    }
 }
 
 fn check_statuses(statuses: &[Status], v: &mut Violations) {
