@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{refusal::Refusal, violation::Violations},
-    ops::write::{Change, Mode, Outcome},
+    ops::unit::{Change, Mode, Outcome},
 };
 
 /// Orders of an import stream that one transaction takes.

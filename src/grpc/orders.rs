@@ -28,7 +28,7 @@ use crate::{
         Plant, RequestKey,
         gather::Gatherer,
         orders,
-        write::{Change, Mode, Outcome, Unit},
+        unit::{Change, Mode, Outcome, Unit},
     },
     store::orders::{OrderBy, Position},
 };

@@ -21,7 +21,7 @@ use crate::{
         update::UpdateOrder,
         violation::Violations,
     },
-    ops::write::Mode,
+    ops::unit::Mode,
     store::{
         facts::OrderRef,
         orders::{OrderBy, OrderFilter, OrderState},

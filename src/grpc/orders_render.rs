@@ -19,7 +19,7 @@ use crate::{
         schedule,
         status_times::StatusTime,
     },
-    ops::write::Outcome,
+    ops::unit::Outcome,
 };
 
 /// An order as it stands at `now`.

@@ -8,7 +8,8 @@ use std::{fmt, pin::Pin, sync::Arc};
 
 use super::{
     Failure, Plant,
-    write::{self, Answer, Unit},
+    unit::{Answer, Unit},
+    write,
 };
 use tokio::sync::{Mutex, mpsc, oneshot};
 

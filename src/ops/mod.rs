@@ -22,6 +22,7 @@ mod made;
 pub mod orders;
 mod snapshot;
 pub mod sweep;
+pub mod unit;
 pub mod write;
 
 pub use clock::{Clock, DatabaseClock, FileClock};

@@ -23,23 +23,25 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Failure, Plant, RequestKey, bridge::Placed, kill_point};
+use super::{
+    Failure, Plant,
+    bridge::Placed,
+    kill_point,
+    unit::{Answer, Change, Mode, Outcome, Unit},
+};
 use crate::{
     domain::{
-        advance::{self, Advance},
+        advance,
         catalogue::Catalogue,
-        change_type::{self, ChangeType},
-        create::{self, NewOrder},
+        change_type, create,
         ids::Ids,
-        import::{self, ImportedOrder, Known},
-        note::{self, AddNote},
+        import::{self, Known},
+        note,
         order::{Context, Decision, Effects, Order},
         refusal::{Kind, Refusal},
-        set_due_date::{self, SetDueDate},
-        update::{self, UpdateOrder},
+        set_due_date, update,
     },
     store::{
         StoreError, StoreFault,
@@ -53,129 +55,6 @@ use crate::{
 const ATTEMPTS_MAX: u32 = 12;
 /// From this attempt on, units are done one by one.
 const ATTEMPTS_TOGETHER: u32 = 4;
-
-/// One change that is asked for.
-#[derive(Debug, Clone)]
-pub enum Change {
-    /// A new order.
-    Create {
-        /// Its fields.
-        order: Box<NewOrder>,
-        /// User on whose behalf, or empty.
-        on_behalf_of: String,
-    },
-    /// A move.
-    Advance {
-        /// Which order.
-        order: OrderRef,
-        /// Where to.
-        advance: Arc<Advance>,
-        /// As the caller saw it.
-        etag: Option<String>,
-    },
-    /// A note.
-    Note {
-        /// Which order.
-        order: OrderRef,
-        /// The note.
-        note: Box<AddNote>,
-    },
-    /// A due date.
-    SetDueDate {
-        /// Which order.
-        order: OrderRef,
-        /// The date.
-        due: Box<SetDueDate>,
-    },
-    /// Fields.
-    Update {
-        /// Which order.
-        order: OrderRef,
-        /// The fields.
-        update: Box<UpdateOrder>,
-    },
-    /// Another type.
-    ChangeType {
-        /// Which order.
-        order: OrderRef,
-        /// The type.
-        change: Arc<ChangeType>,
-    },
-    /// An order with its past.
-    Import(Box<ImportedOrder>),
-}
-
-impl Change {
-    /// The order that is changed; `None` for one that is made.
-    fn order(&self) -> Option<&OrderRef> {
-        match self {
-            Self::Advance { order, .. }
-            | Self::Note { order, .. }
-            | Self::SetDueDate { order, .. }
-            | Self::Update { order, .. }
-            | Self::ChangeType { order, .. } => Some(order),
-            Self::Create { .. } | Self::Import(_) => None,
-        }
-    }
-
-    /// The number of the order that is made; `None` for one that is changed.
-    fn number(&self) -> Option<&str> {
-        match self {
-            Self::Create { order, .. } => Some(&order.number),
-            Self::Import(order) => Some(&order.order.number),
-            _ => None,
-        }
-    }
-}
-
-/// How a unit treats refusals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Each change on its own.
-    Each,
-    /// All or none.
-    Atomic,
-}
-
-/// What one call asks for: one change, or many with one key.
-#[derive(Debug, Clone)]
-pub struct Unit {
-    /// The changes.
-    pub changes: Vec<Change>,
-    /// How refusals are treated.
-    pub mode: Mode,
-    /// Orders must be of one type.
-    pub one_type: bool,
-    /// For safe repetition.
-    pub key: Option<RequestKey>,
-    /// Decide and answer, change nothing.
-    pub validate_only: bool,
-    /// Principal.
-    pub actor: String,
-    /// When the call arrived.
-    pub arrived: Instant,
-}
-
-/// What one change did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Outcome {
-    /// It was made, or would be.
-    Done {
-        /// The order after it.
-        order: Box<Order>,
-        /// What it did.
-        effects: Box<Effects>,
-    },
-    /// The same order was imported before.
-    Unchanged,
-    /// The order was named before in the same call.
-    Repeated,
-    /// It was refused.
-    Refused(Refusal),
-}
-
-/// The answer to a unit: one outcome per change.
-pub type Answer = Result<Vec<Outcome>, Failure>;
 
 /// The revision that each unit, by its place, saw of an order when it first read it: another one later was made by somebody
 /// else in between.
