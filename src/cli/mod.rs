@@ -6,6 +6,7 @@ mod caller;
 mod catch_mail;
 mod dates;
 mod deliveries;
+mod export_config;
 mod failure;
 mod import;
 mod install;
@@ -88,6 +89,8 @@ enum Noun {
     Deliveries(deliveries::Verb),
     /// Bring in orders with their past from the event log of another system (CSV)
     Import(import::Import),
+    /// Write the whole configuration of the plant as a file for `andon apply`
+    ExportConfig(export_config::ExportConfig),
     /// Install a sample plant: calendar, people, one order type, a dozen orders; a second run changes nothing
     Seed(seed::Seed),
     /// Catch mail on a loopback port into a folder, for trying out; it goes nowhere else
@@ -136,6 +139,7 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::People(verb) => people::run(caller, verb).await,
         Noun::Deliveries(verb) => deliveries::run(caller, verb).await,
         Noun::Import(import) => import::run(caller, import).await,
+        Noun::ExportConfig(export) => export_config::run(caller, export).await,
         Noun::Seed(seed) => seed::run(caller, &seed).await,
         Noun::CatchMail { listen, folder } => catch_mail::catch_mail(listen, folder)
             .await
