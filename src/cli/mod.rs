@@ -1,6 +1,7 @@
 //! The command line: calls the API of a running daemon and shows its answers.
 
 mod answer;
+mod apply;
 mod calendars;
 mod caller;
 mod catch_mail;
@@ -36,7 +37,8 @@ const EXIT_CODES: &str = "Exit codes:
   2  wrong command line, or a file that cannot be read or understood
   3  what was named does not exist
   4  the server cannot be reached, or cannot answer now; repeat with the same --request-id
-  5  refused in part: some items of a bulk call, of an import or of its comparison
+  5  refused in part: some items of a bulk call, of an import or of its comparison; apply: some steps were made
+  6  apply --check: there would be changes
 
 With --json the answer is the message of the API in the JSON of protobuf: fields named as in proto/andon/v1
 (snake_case), every field present, counts as numbers; a refusal is an object `error` on standard error.
@@ -89,6 +91,8 @@ enum Noun {
     Deliveries(deliveries::Verb),
     /// Bring in orders with their past from the event log of another system (CSV)
     Import(import::Import),
+    /// Bring the plant to what a file says: stages, calendars, people, order types; shows its plan first
+    Apply(apply::Apply),
     /// Write the whole configuration of the plant as a file for `andon apply`
     ExportConfig(export_config::ExportConfig),
     /// Install a sample plant: calendar, people, one order type, a dozen orders; a second run changes nothing
@@ -139,6 +143,7 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::People(verb) => people::run(caller, verb).await,
         Noun::Deliveries(verb) => deliveries::run(caller, verb).await,
         Noun::Import(import) => import::run(caller, import).await,
+        Noun::Apply(apply) => apply::run(caller, &apply).await,
         Noun::ExportConfig(export) => export_config::run(caller, export).await,
         Noun::Seed(seed) => seed::run(caller, &seed).await,
         Noun::CatchMail { listen, folder } => catch_mail::catch_mail(listen, folder)

@@ -14,12 +14,14 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 
+#[cfg(test)]
+pub use self::whole::tests as given;
 pub use self::{
     calendars::{CalendarFile, WEEKDAYS},
     people::{DepartmentFile, RoleName, UserFile},
-    text::written,
+    text::{exception_line, hours, literal, move_line, written},
     types::{Clock, Kind, TypeFile},
-    whole::Catalogue,
+    whole::{Catalogue, Wanted, kept_calendar, kept_stage, kept_type},
 };
 use super::failure::Failure;
 use crate::grpc::proto::v1::Stage;

@@ -66,6 +66,16 @@ fn escaped(text: &str, keep_lines: bool) -> String {
     escaped
 }
 
+/// An exception of a calendar on one line.
+pub fn exception_line(it: &CalendarException) -> String {
+    inline(&exception(it))
+}
+
+/// An allowed move on one line.
+pub fn move_line(it: &AllowedMove) -> String {
+    inline(&allowed_move(it))
+}
+
 fn table(text: &mut String, name: &str, fields: &Fields) {
     let _ = writeln!(text, "\n[[{name}]]");
     for (key, value) in fields {
@@ -160,8 +170,8 @@ fn calendar(text: &mut String, it: &Calendar) {
     }
 }
 
-/// `"open"`, or `["07:00-15:30"]`.
-fn hours(day: &DayHours) -> String {
+/// The hours of a day: `"open"`, or `["07:00-15:30"]`.
+pub fn hours(day: &DayHours) -> String {
     match (day.open, day.intervals.as_slice()) {
         (false, _) => literal("closed"),
         (true, []) => literal("open"),

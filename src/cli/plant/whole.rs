@@ -62,12 +62,12 @@ impl Catalogue {
         let departments = people.list_departments(departments).await?.into_inner().departments;
         let types = types.list_order_types(ListOrderTypesRequest { include_inactive: true }).await?.into_inner();
         Ok(Self {
-            stages: stages.stages.into_iter().map(stage).collect(),
+            stages: stages.stages.into_iter().map(kept_stage).collect(),
             stages_etag: stages.etag,
-            calendars: calendars.into_iter().map(|it| (it.id.clone(), calendar(it))).collect(),
+            calendars: calendars.into_iter().map(|it| (it.id.clone(), kept_calendar(it))).collect(),
             users: users.into_iter().map(|it| (it.id.clone(), it)).collect(),
             departments: departments.into_iter().map(|it| (it.id.clone(), it)).collect(),
-            types: types.order_types.into_iter().map(|it| (it.id.clone(), order_type(it))).collect(),
+            types: types.order_types.into_iter().map(|it| (it.id.clone(), kept_type(it))).collect(),
         })
     }
 }
@@ -92,14 +92,14 @@ impl Wanted {
     /// A sentence: something is named twice, or is wrong in itself.
     pub fn add(&mut self, file: &PlantFile) -> Result<(), String> {
         if let Some(stages) = &file.stages {
-            let stages = stages.iter().map(StageFile::to_message).map(stage).collect();
+            let stages = stages.iter().map(StageFile::to_message).map(kept_stage).collect();
             if self.stages.replace(stages).is_some() {
                 return Err("the stages are one list, and were given before".to_owned());
             }
         }
         for it in &file.calendars {
             let message = it.to_message().map_err(|failure| failure.text(false).replacen("andon: ", "", 1))?;
-            once("calendar", &it.id, self.calendars.insert(it.id.clone(), calendar(message)))?;
+            once("calendar", &it.id, self.calendars.insert(it.id.clone(), kept_calendar(message)))?;
         }
         for it in file.users.iter().map(UserFile::to_message) {
             once("user", &it.id.clone(), self.users.insert(it.id.clone(), it))?;
@@ -115,7 +115,7 @@ impl Wanted {
             if let Some(status) = it.statuses.iter().find(|status| it.replacements.contains_key(&status.id)) {
                 return Err(format!("type {}: status {} has a replacement and is still listed", it.id, status.id));
             }
-            once("type", &it.id, self.types.insert(it.id.clone(), order_type(it.to_message())))?;
+            once("type", &it.id, self.types.insert(it.id.clone(), kept_type(it.to_message())))?;
             self.replacements.insert(it.id.clone(), it.replacements.clone());
         }
         Ok(())
@@ -131,13 +131,14 @@ fn colour(given: &str) -> String {
     if given.is_empty() { COLOUR_DEFAULT.to_owned() } else { given.to_ascii_lowercase() }
 }
 
-fn stage(mut it: Stage) -> Stage {
+/// A stage as the daemon keeps it.
+pub fn kept_stage(mut it: Stage) -> Stage {
     it.colour = colour(&it.colour);
     it
 }
 
-/// With the last day of every exception.
-fn calendar(mut it: Calendar) -> Calendar {
+/// A calendar as the daemon keeps it: with the last day of every exception.
+pub fn kept_calendar(mut it: Calendar) -> Calendar {
     for exception in &mut it.exceptions {
         exception.to_date = exception.to_date.or(exception.from_date);
         exception.to_yearly = exception.to_yearly.or(exception.from_yearly);
@@ -146,8 +147,8 @@ fn calendar(mut it: Calendar) -> Calendar {
     it
 }
 
-/// With every default as it is kept, and without what the list of statuses tells by its order.
-fn order_type(mut it: OrderType) -> OrderType {
+/// A type as the daemon keeps it: with every default, and without what the list of statuses tells by its order.
+pub fn kept_type(mut it: OrderType) -> OrderType {
     for status in &mut it.statuses {
         status.colour = colour(&status.colour);
         status.position = 0;
