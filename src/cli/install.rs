@@ -8,7 +8,7 @@ use super::{
 };
 use crate::grpc::proto::v1::{
     Calendar, CreateCalendarRequest, CreateDepartmentRequest, CreateOrderTypeRequest, CreateUserRequest, Department,
-    OrderType, User,
+    ListStagesRequest, OrderType, Stage, UpdateStagesRequest, User,
 };
 
 /// What became of an entry.
@@ -28,6 +28,30 @@ impl Outcome {
             Self::AlreadyThere => "already there",
         }
     }
+}
+
+/// Puts stages behind those that are listed, unless their ids are.
+///
+/// # Errors
+/// The refusals of `UpdateStages`, also when somebody else changes the list at the same moment.
+pub async fn stages(caller: &Caller, wanted: Vec<Stage>) -> Result<Vec<(String, Outcome)>, Failure> {
+    let mut client = caller.types().await?;
+    let listed = client.list_stages(ListStagesRequest {}).await?.into_inner();
+    let is_listed = |stage: &Stage| listed.stages.iter().any(|it| it.id == stage.id);
+    let outcome = |stage: &Stage| if is_listed(stage) { Outcome::AlreadyThere } else { Outcome::Created };
+    let outcomes: Vec<_> = wanted.iter().map(|stage| (stage.id.clone(), outcome(stage))).collect();
+    let new: Vec<_> = wanted.into_iter().filter(|stage| !is_listed(stage)).collect();
+    if !new.is_empty() {
+        let stages = listed.stages.iter().cloned().chain(new).collect();
+        let request = UpdateStagesRequest {
+            stages,
+            etag: listed.etag.clone(),
+            request_id: new_request_id(),
+            validate_only: false,
+        };
+        client.update_stages(request).await.map_err(|refusal| Failure::about("stages", &refusal))?;
+    }
+    Ok(outcomes)
 }
 
 /// Creates a calendar unless its id is taken. With `validate_only` nothing changes.

@@ -95,7 +95,7 @@ enum Noun {
     Apply(apply::Apply),
     /// Write the whole configuration of the plant as a file for `andon apply`
     ExportConfig(export_config::ExportConfig),
-    /// Install a sample plant: calendar, people, one order type, a dozen orders; a second run changes nothing
+    /// Install a sample plant: calendar, people, three order types, a dozen orders; a second run changes nothing
     Seed(seed::Seed),
     /// Catch mail on a loopback port into a folder, for trying out; it goes nowhere else
     CatchMail {

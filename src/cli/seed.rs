@@ -14,7 +14,7 @@ use super::{
     failure::Failure,
     install::{self, Outcome},
     orders::by_number,
-    plant::{CalendarFile, DepartmentFile, Kind, TypeFile, UserFile},
+    plant::{CalendarFile, DepartmentFile, Kind, StageFile, TypeFile, UserFile},
     words,
 };
 use crate::grpc::proto::{
@@ -29,7 +29,7 @@ const SAMPLE: &str = include_str!("sample-plant.toml");
 /// What to install.
 #[derive(Args)]
 pub struct Seed {
-    /// Calendar, people and order type, but no orders
+    /// Stages, calendar, people and order types, but no orders
     #[arg(long)]
     only_catalogue: bool,
 }
@@ -37,11 +37,19 @@ pub struct Seed {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Plant {
-    calendar: CalendarFile,
+    stages: Vec<StageFile>,
+    calendars: Vec<CalendarFile>,
     users: Vec<UserFile>,
     departments: Vec<DepartmentFile>,
-    r#type: TypeFile,
+    types: Vec<TypeFile>,
     orders: Vec<SampleOrder>,
+}
+
+impl Plant {
+    /// The type of the sample orders.
+    fn order_type(&self) -> &TypeFile {
+        self.types.first().expect("a test finds it")
+    }
 }
 
 #[derive(Deserialize)]
@@ -70,9 +78,10 @@ pub async fn run(caller: &Caller, seed: &Seed) -> Result<Answer, Failure> {
     let plant = sample();
     let mut installed = catalogue(caller, &plant).await?;
     if !seed.only_catalogue {
-        let today = today(caller, &plant.r#type.id).await?;
+        let order_type = plant.order_type();
+        let today = today(caller, &order_type.id).await?;
         for order in &plant.orders {
-            installed.push(("order", order.number.clone(), install_order(caller, &plant.r#type, order, today).await?));
+            installed.push(("order", order.number.clone(), install_order(caller, order_type, order, today).await?));
         }
     }
     if caller.json {
@@ -88,16 +97,22 @@ fn sample() -> Plant {
 
 async fn catalogue(caller: &Caller, plant: &Plant) -> Result<Installed, Failure> {
     let mut installed = Installed::new();
-    let calendar = plant.calendar.to_message()?;
-    installed.push(("calendar", calendar.id.clone(), install::calendar(caller, calendar, false).await?));
+    for (id, outcome) in install::stages(caller, plant.stages.iter().map(StageFile::to_message).collect()).await? {
+        installed.push(("stage", id, outcome));
+    }
+    for calendar in &plant.calendars {
+        let calendar = calendar.to_message()?;
+        installed.push(("calendar", calendar.id.clone(), install::calendar(caller, calendar, false).await?));
+    }
     for user in plant.users.iter().map(UserFile::to_message) {
         installed.push(("user", user.id.clone(), install::user(caller, user).await?));
     }
     for department in plant.departments.iter().map(DepartmentFile::to_message) {
         installed.push(("department", department.id.clone(), install::department(caller, department).await?));
     }
-    let order_type = plant.r#type.to_message();
-    installed.push(("order type", order_type.id.clone(), install::order_type(caller, order_type, false).await?));
+    for order_type in plant.types.iter().map(TypeFile::to_message) {
+        installed.push(("order type", order_type.id.clone(), install::order_type(caller, order_type, false).await?));
+    }
     Ok(installed)
 }
 
@@ -194,17 +209,42 @@ mod tests {
     #[test]
     fn the_sample_plant_can_be_read() {
         let plant = sample();
-        assert_eq!(plant.calendar.to_message().expect("calendar").exceptions.len(), 9);
-        let statuses = plant.r#type.to_message().statuses;
-        assert_eq!(statuses[0].kind(), StatusKind::Initial);
-        assert!(statuses.iter().any(|status| status.clock() == StatusClock::Stops));
-        assert_eq!(plant.orders.len(), 12);
+        assert_eq!(plant.calendars[0].to_message().expect("calendar").exceptions.len(), 9);
+        assert_eq!(plant.order_type().id, "sample-machining");
+        assert_eq!((plant.orders.len(), plant.types.len()), (12, 3));
+        for order_type in plant.types.iter().map(TypeFile::to_message) {
+            let of = |kind: StatusKind| order_type.statuses.iter().filter(|it| it.kind() == kind).count();
+            assert_eq!((of(StatusKind::Initial), of(StatusKind::Final)), (1, 1), "{}", order_type.id);
+            assert_eq!(order_type.statuses[0].kind(), StatusKind::Initial);
+            for clock in [StatusClock::Pauses, StatusClock::Stops] {
+                assert!(order_type.statuses.iter().any(|status| status.clock() == clock), "{}", order_type.id);
+            }
+        }
+    }
+
+    #[test]
+    fn sample_types_name_what_the_sample_plant_has() {
+        let plant = sample();
+        let stages: Vec<_> = plant.stages.iter().map(|it| it.to_message().id).collect();
+        let departments: Vec<_> = plant.departments.iter().map(|it| it.to_message().id).collect();
+        let users: Vec<_> = plant.users.iter().map(|it| it.to_message().id).collect();
+        for status in plant.types.iter().flat_map(|it| it.to_message().statuses) {
+            assert!(status.stage.is_empty() || stages.contains(&status.stage), "{}", status.id);
+            let department = &status.default_department;
+            assert!(department.is_empty() || departments.contains(department), "{}", status.id);
+        }
+        let managers = plant.departments.iter().flat_map(|it| it.to_message().managers);
+        assert!(managers.into_iter().all(|manager| users.contains(&manager)));
+        for stage in &stages {
+            let named = plant.types.iter().filter(|it| it.to_message().statuses.iter().any(|it| it.stage == *stage));
+            assert!(named.count() > 0, "{stage}");
+        }
     }
 
     #[test]
     fn sample_orders_go_through_statuses_that_exist() {
         let plant = sample();
-        let known: Vec<_> = plant.r#type.statuses.iter().map(|status| status.id.as_str()).collect();
+        let known: Vec<_> = plant.order_type().statuses.iter().map(|status| status.id.as_str()).collect();
         for target in plant.orders.iter().flat_map(|order| &order.through) {
             assert!(known.contains(&target.as_str()), "{target}");
         }
