@@ -223,3 +223,125 @@ pub fn missing(present: &Catalogue, wanted: &Wanted) -> Vec<String> {
     }
     missing
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::plant::given::{present, wanted};
+
+    const PLANT: &str = "
+        stages = [{ id = 's', name = 'S' }]
+        calendars = [{ id = 'c', name = 'C', zone = 'UTC', week = { monday = 'open' } }]
+        users = [{ id = 'anna', name = 'Anna' }, { id = 'ben', name = 'Ben' }]
+        departments = [{ id = 'd', name = 'D', managers = ['anna'], calendar = 'c' }]
+        [[types]]
+        id = 't'
+        name = 'T'
+        calendar = 'c'
+        statuses = [
+            { id = 'a', name = 'A', kind = 'initial' },
+            { id = 'b', name = 'B', department = 'd', user = 'ben', duration_business_days = 2 },
+            { id = 'f', name = 'F', kind = 'final' },
+        ]";
+
+    fn told(plan: &Plan) -> Vec<String> {
+        let verb = |step: &Step| if step.creates() { "create" } else { "change" };
+        plan.steps.iter().map(|step| format!("{} {}", verb(step), step.key())).collect()
+    }
+
+    fn plan(before: &str, after: &str) -> Plan {
+        Plan::new(&present(before), &wanted(after), false)
+    }
+
+    fn needs(step: &Step) -> Vec<String> {
+        step.needs.iter().map(Key::to_string).collect()
+    }
+
+    #[test]
+    fn everything_is_there_before_it_is_named() {
+        let plan = plan("", PLANT);
+        let expected = [
+            "change stages",
+            "create calendar c",
+            "create user anna",
+            "create user ben",
+            "create department d",
+            "create type t",
+        ];
+        assert_eq!(told(&plan), expected);
+        assert_eq!(needs(&plan.steps[4]), ["calendar c", "user anna"]);
+        assert_eq!(needs(&plan.steps[5]), ["calendar c", "user ben", "department d"]);
+    }
+
+    #[test]
+    fn what_is_so_already_is_no_step_and_what_is_not_named_stays() {
+        let plan = plan(PLANT, "users = [{ id = 'anna', name = 'Anna' }]");
+        assert!(plan.steps.is_empty());
+        assert_eq!(plan.unchanged, [Key::new(Kind::User, "anna")]);
+        let left: Vec<_> = plan.left.iter().map(Key::to_string).collect();
+        assert_eq!(left, ["calendar c", "user ben", "department d", "type t"]);
+        assert!(super::Plan::new(&present(PLANT), &wanted(PLANT), true).steps.is_empty());
+    }
+
+    #[test]
+    fn who_becomes_inactive_is_changed_after_what_named_them() {
+        let after = PLANT
+            .replace("name = 'Anna' }", "name = 'Anna', inactive = true }")
+            .replace("managers = ['anna']", "managers = ['ben'], inactive = true")
+            .replace("department = 'd', ", "");
+        let changed = plan(PLANT, &after);
+        assert_eq!(told(&changed), ["change type t", "change department d", "change user anna"]);
+        assert!(changed.steps.iter().all(|step| step.etag == "1"));
+    }
+
+    #[test]
+    fn who_is_inactive_from_the_start_and_is_named_is_active_first() {
+        let after = PLANT.replace("name = 'Anna' }", "name = 'Anna', inactive = true }");
+        let plan = plan("", &after);
+        assert_eq!(told(&plan).last().map(String::as_str), Some("change user anna"));
+        let (first, last) = (&plan.steps[2], &plan.steps[6]);
+        assert!(!first.entry.is_inactive() && last.entry.is_inactive());
+        assert_eq!((last.mask.as_slice(), needs(last)), (&["inactive"][..], vec!["user anna".to_owned()]));
+    }
+
+    #[test]
+    fn days_that_change_make_the_plan_of_a_type_provisional() {
+        let after = PLANT.replace("'open'", "'closed', tuesday = 'open'").replace("name = 'B'", "name = 'BB'");
+        let changed = plan(PLANT, &after);
+        assert_eq!(told(&changed), ["change calendar c", "change type t"]);
+        assert_eq!(needs(&changed.steps[1]), ["calendar c"]);
+        let renamed = plan(PLANT, &PLANT.replace("name = 'C'", "name = 'CC'").replace("name = 'B'", "name = 'BB'"));
+        assert!(renamed.steps[1].needs.is_empty(), "a name changes no day");
+    }
+
+    #[test]
+    fn only_statuses_that_go_are_replaced() {
+        let b = "            { id = 'b', name = 'B', department = 'd', user = 'ben', duration_business_days = 2 },\n";
+        let after = PLANT.replace(b, "").replace(
+            "calendar = 'c'\n        st",
+            "calendar = 'c'\n        replacements = { b = 'a', gone = 'a' }\n        st",
+        );
+        let changed = plan(PLANT, &after);
+        assert_eq!(changed.steps[0].replacements, HashMap::from([("b".to_owned(), "a".to_owned())]));
+        assert_eq!(changed.steps[0].differences[0].note, "its orders go to a");
+        assert!(!changed.steps[0].apply_to_open);
+        assert!(Plan::new(&present(PLANT), &wanted(&after), true).steps[0].apply_to_open);
+    }
+
+    #[test]
+    fn what_is_nowhere_is_told_at_once() {
+        let after = PLANT.replace("['anna']", "['ghost']").replace("user = 'ben'", "user = 'nobody'");
+        let after =
+            after.replace("calendar = 'c'\n        st", "calendar = 'c'\n        default_status = 'x'\n        st");
+        let all = missing(&present(""), &wanted(&after));
+        let expected = [
+            "department d names user ghost, which is neither in the file nor in the plant",
+            "type t names user nobody, which is neither in the file nor in the plant",
+            "type t names status x, which it does not list",
+        ];
+        assert_eq!(all, expected);
+        assert!(missing(&present(""), &wanted(PLANT)).is_empty());
+        let elsewhere = "[[departments]]\nid = 'e'\nname = 'E'\nmembers = ['ben']";
+        assert!(missing(&present(PLANT), &wanted(elsewhere)).is_empty(), "the plant has him");
+    }
+}

@@ -276,3 +276,78 @@ pub fn outcome(plan: &Plan, outcome: &Outcome) -> String {
     let _ = writeln!(text, "{counted}. Run it again: it goes on from here.");
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::plant::given::{present, wanted},
+        grpc::proto::Date,
+    };
+
+    const PLANT: &str = "
+        [[users]]
+        id = 'anna'
+        name = 'Anna'
+        [[types]]
+        id = 't'
+        name = 'T'
+        calendar = 'c'
+        statuses = [{ id = 'a', name = 'A', kind = 'initial' }, { id = 'f', name = 'F', kind = 'final' }]";
+
+    fn made(before: &str, after: &str) -> Plan {
+        Plan::new(&present(before), &wanted(after), false)
+    }
+
+    #[test]
+    fn a_plan_tells_each_difference_and_what_it_does_to_orders() {
+        let after = PLANT
+            .replace("name = 'A'", "name = \"A\\u001b\"")
+            .replace("{ id = 'f'", "{ id = 'n', name = 'N' }, { id = 'f'");
+        let mut changed = made(PLANT, &(after + "\n[[departments]]\nid = 'd'\nname = 'D'"));
+        let date = |day| Some(Date { year: 2026, month: 1, day });
+        let example = PlannedChange {
+            number: "W-1".into(),
+            from_status: "a".into(),
+            to_status: "n".into(),
+            due_date_before: date(5),
+            due_date_after: date(6),
+            ..PlannedChange::default()
+        };
+        let effects =
+            EditPlan { moved_orders: 1, due_dates_changed: 2, examples: vec![example], ..EditPlan::default() };
+        changed.steps[1].foreseen = Foreseen::Certain(Answered { plan: effects, ..Answered::default() });
+        changed.steps[0].foreseen = Foreseen::Later;
+        let expected = "+ create department d: D\n    to be checked when what it needs is there: \n\
+                        ~ change type t\n    statuses.a.name: \"A\" -> \"A\\u001B\"\n    statuses.n: + \"N\"; after a\n    \
+                        live orders: 1 moves, 2 due dates change\n      W-1: a -> n, due 2026-01-05 -> 2026-01-06\n\
+                        1 to create, 1 to change, 1 unchanged.\n";
+        assert_eq!(plan(&changed), expected);
+    }
+
+    #[test]
+    fn a_second_run_says_that_nothing_changes_and_what_is_left() {
+        let text = plan(&made(PLANT, "[[users]]\nid = 'anna'\nname = 'Anna'"));
+        assert_eq!(text, "Not in the file, and left as it is: type t\nNothing changes: 1 unchanged.\n");
+    }
+
+    #[test]
+    fn a_stop_tells_what_was_done_and_what_was_not() {
+        let plan = made("", &(PLANT.to_owned() + "\n[[departments]]\nid = 'd'\nname = 'D'"));
+        let refused = Failure::from(tonic::Status::aborted("department d: another version is there"));
+        let mut outcome =
+            Outcome { done: 1, answers: vec![Answered::default()], stopped: Some(Stop::Refused(refused)) };
+        let expected = "Stopped at department d.\n  department d: another version is there (ABORTED)\nDone before: user anna\n\
+                        Not reached: type t\n1 created, 0 changed, 0 unchanged. Run it again: it goes on from here.\n";
+        assert_eq!(super::outcome(&plan, &outcome), expected);
+        outcome.stopped = None;
+        outcome.done = 3;
+        assert_eq!(super::outcome(&plan, &outcome), "Applied: 3 created, 0 changed, 0 unchanged.\n");
+    }
+
+    #[test]
+    fn many_ids_are_cut() {
+        let keys: Vec<_> = (0..25).map(|number| Key::new(Kind::User, &format!("u{number}"))).collect();
+        assert!(ids(&keys).ends_with("u19 and 5 more"), "{}", ids(&keys));
+    }
+}
