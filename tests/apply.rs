@@ -331,6 +331,26 @@ async fn a_refusal_midway_is_told_and_the_next_run_goes_on_from_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_foreseen_is_shown_when_it_is_its_turn() {
+    let plant = Plant::made().await;
+    plant.order_in("W-1", &["sawing"]).await;
+    let start = PLANT.find("  { id = \"sawing\"").expect("there");
+    let end = start + PLANT[start..].find('\n').expect("a line") + 1;
+    let after = format!("{}{}", &PLANT[..start], &PLANT[end..])
+        .replace("statuses = [", "replacements = { sawing = \"checking\" }\nstatuses = [")
+        .replace("name = \"Checking\"", "name = \"Checking\", department = \"quality\"")
+        .replace("[[types]]", "[[departments]]\nid = \"quality\"\nname = \"Quality\"\n\n[[types]]");
+    let shown = plant.apply(&after, &["--preview"]).with_code(0);
+    assert!(shown.out.contains("to be checked when what it needs is there: department quality"), "{}", shown.out);
+    assert!(!shown.out.contains("live orders"), "{}", shown.out);
+    let done = plant.apply(&after, &["--yes"]).with_code(0);
+    let expected =
+        ["created department quality", "live orders: 1 moves", "W-1: sawing -> checking", "changed type job: 1 moves"];
+    assert!(expected.iter().all(|line| done.err.contains(line)), "{}", done.err);
+    assert_eq!(plant.api.status("W-1").await, "checking");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_who_leaves_is_taken_out_of_everything_first() {
     let plant = Plant::made().await;
     let erika = "[[users]]\nid = \"erika\"\nname = \"Erika\"\n";
@@ -432,4 +452,14 @@ async fn the_sample_plant_is_exported_and_made_again() {
     let elsewhere = Plant::empty().await;
     elsewhere.apply(&exported, &["--yes"]).with_code(0);
     assert_eq!(elsewhere.export(), exported);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_example_of_the_documentation_makes_a_plant() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/plant-file.md")).expect("a page");
+    let (_, example) = page.split_once("```toml\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    let plant = Plant::empty().await;
+    plant.apply(example, &["--yes"]).with_code(0);
+    plant.apply(example, &["--check"]).with_code(0);
 }
