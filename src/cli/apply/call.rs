@@ -152,7 +152,7 @@ async fn attempt(caller: &Caller, step: &Step, how: How<'_>, request_id: &str) -
             };
             let answer = caller.people().await?.update_user(request).await?.into_inner();
             let (responsibilities, plan) = (answer.responsibilities, answer.plan.unwrap_or_default());
-            Ok(Answered { responsibilities, plan, ..user_answered(answer.user) })
+            Ok(Answered { plan, responsibilities, ..user_answered(answer.user) })
         }
         Entry::Department(department) if step.creates() => {
             let request = CreateDepartmentRequest { department: Some(department), request_id, validate_only };
@@ -205,4 +205,46 @@ fn department_answered(it: Option<Department>) -> Answered {
 fn type_answered(it: Option<OrderType>) -> Answered {
     let it = kept_type(it.unwrap_or_default());
     Answered { etag: it.etag.clone(), entry: Some(Entry::OrderType(it)), ..Answered::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn refused(code: Code, reason: &str, wait: Option<Duration>) -> Failure {
+        let mut details = ErrorDetails::with_error_info(reason, "andon", HashMap::new());
+        details.set_retry_info(wait);
+        tonic::Status::with_error_details(code, "no", details).into()
+    }
+
+    #[test]
+    fn only_a_lost_answer_is_asked_for_again() {
+        for (code, lost) in
+            [(Code::Unavailable, true), (Code::Unknown, true), (Code::Aborted, false), (Code::Internal, false)]
+        {
+            assert_eq!(is_lost(&refused(code, "X", None)), lost, "{code:?}");
+        }
+        assert!(!is_lost(&Failure::Usage(String::new())));
+    }
+
+    #[test]
+    fn the_daemon_says_how_long_to_wait_within_bounds() {
+        let wait = |seconds| advised(&refused(Code::Unavailable, "X", Some(Duration::from_secs(seconds))));
+        assert_eq!((wait(2), wait(3600)), (Some(Duration::from_secs(2)), Some(WAIT_MAX)));
+        assert_eq!(advised(&refused(Code::Unavailable, "X", None)), None);
+    }
+
+    #[test]
+    fn a_refusal_of_a_step_keeps_its_reason() {
+        let failure = about(
+            &Key::new(crate::cli::apply::entry::Kind::User, "anna"),
+            refused(Code::Aborted, "ETAG_MISMATCH", None),
+        );
+        assert_eq!(reason(&failure), "ETAG_MISMATCH");
+        assert_eq!(failure.text(false), "andon: user anna: no (ETAG_MISMATCH)");
+    }
 }

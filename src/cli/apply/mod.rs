@@ -39,6 +39,7 @@ const WOULD_CHANGE: u8 = 6;
 
 /// What to apply, and how.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Apply {
     /// Plant file; `-` reads standard input; may be repeated. docs/plant-file.md describes it
     #[arg(short, long = "file", required = true, value_name = "FILE.toml")]
@@ -53,8 +54,8 @@ pub struct Apply {
     #[arg(long, conflicts_with_all = ["yes", "preview"])]
     check: bool,
     /// Plan the due dates of open orders anew, except manual ones, in types whose durations, cycle or calendar change
-    #[arg(long)]
-    apply_to_open: bool,
+    #[arg(long = "apply-to-open")]
+    open_orders: bool,
 }
 
 impl Plan {
@@ -79,7 +80,7 @@ pub async fn run(caller: &Caller, apply: &Apply) -> Result<Answer, Failure> {
     if !missing.is_empty() {
         return Err(Failure::Usage(missing.join("\n  ")));
     }
-    let mut plan = Plan::new(&present, &wanted, apply.apply_to_open);
+    let mut plan = Plan::new(&present, &wanted, apply.open_orders);
     let progress = Progress::new(plan.steps.len(), "checking", caller.json);
     foresee::foresee(caller, &mut plan, &progress).await?;
     progress.finish();

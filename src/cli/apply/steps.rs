@@ -125,18 +125,18 @@ impl Plan {
     }
 
     fn find_needs(&mut self, asked: &BTreeMap<Key, Entry>, present: &Catalogue) {
-        let mut earlier: Vec<Key> = Vec::new();
+        let mut earlier: BTreeSet<Key> = BTreeSet::new();
         for step in &mut self.steps {
-            let mut names = step.entry.names();
+            let mut names: BTreeSet<Key> = step.entry.names().into_iter().collect();
             if let Entry::OrderType(_) = step.entry {
                 // Days of a status are counted in the calendar of its department.
                 let calendars: Vec<_> = names.iter().filter_map(|key| calendar_of(key, asked, present)).collect();
                 names.extend(calendars);
             }
-            names.push(step.key());
-            step.needs = earlier.iter().filter(|key| names.contains(key)).cloned().collect();
+            names.insert(step.key());
+            step.needs = names.into_iter().filter(|key| earlier.contains(key)).collect();
             if step.matters_to_others() {
-                earlier.push(step.key());
+                earlier.insert(step.key());
             }
         }
     }

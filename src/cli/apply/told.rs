@@ -181,7 +181,7 @@ fn example(it: &PlannedChange) -> String {
         parts.push(format!("{} -> {}", it.from_status, it.to_status));
     }
     if it.due_date_before != it.due_date_after {
-        let date = |date| if date == None { "none".to_owned() } else { dates::show(date) };
+        let date = |date: Option<_>| if date.is_none() { "none".to_owned() } else { dates::show(date) };
         parts.push(format!("due {} -> {}", date(it.due_date_before), date(it.due_date_after)));
     }
     if it.user_before != it.user_after {
@@ -189,6 +189,9 @@ fn example(it: &PlannedChange) -> String {
     }
     for (holds, mark) in [(it.closes, "closed"), (it.newly_overdue, "overdue by it")] {
         parts.extend(holds.then(|| mark.to_owned()));
+    }
+    if parts.is_empty() {
+        parts.push("where it comes back to".to_owned());
     }
     words::clean(&format!("{}: {}", it.number, parts.join(", ")))
 }

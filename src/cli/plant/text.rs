@@ -14,7 +14,7 @@ use crate::{
 const HEAD: &str =
     "# The configuration of a plant, written by `andon export-config`; `andon apply -f FILE` brings it into one.\n";
 /// A status that needs more columns gets lines of its own, and with it all of its type.
-const COLUMNS_MAX: usize = 160;
+const COLUMNS_MAX: usize = 240;
 const COLOUR_DEFAULT: &str = "#808080";
 
 /// Keys with their values in TOML.

@@ -99,14 +99,14 @@ impl Wanted {
         }
         for it in &file.calendars {
             let message = it.to_message().map_err(|failure| failure.text(false).replacen("andon: ", "", 1))?;
-            once("calendar", &it.id, self.calendars.insert(it.id.clone(), kept_calendar(message)))?;
+            once("calendar", &it.id, self.calendars.insert(it.id.clone(), kept_calendar(message)).is_some())?;
         }
         for it in file.users.iter().map(UserFile::to_message) {
-            once("user", &it.id.clone(), self.users.insert(it.id.clone(), it))?;
+            once("user", &it.id.clone(), self.users.insert(it.id.clone(), it).is_some())?;
         }
         for it in &file.departments {
             let it = it.to_message();
-            once("department", &it.id.clone(), self.departments.insert(it.id.clone(), it))?;
+            once("department", &it.id.clone(), self.departments.insert(it.id.clone(), it).is_some())?;
         }
         for it in &file.types {
             if let Some(status) = it.statuses.iter().find(|status| !status.activities.is_empty()) {
@@ -115,15 +115,15 @@ impl Wanted {
             if let Some(status) = it.statuses.iter().find(|status| it.replacements.contains_key(&status.id)) {
                 return Err(format!("type {}: status {} has a replacement and is still listed", it.id, status.id));
             }
-            once("type", &it.id, self.types.insert(it.id.clone(), kept_type(it.to_message())))?;
+            once("type", &it.id, self.types.insert(it.id.clone(), kept_type(it.to_message())).is_some())?;
             self.replacements.insert(it.id.clone(), it.replacements.clone());
         }
         Ok(())
     }
 }
 
-fn once<T>(kind: &str, id: &str, before: Option<T>) -> Result<(), String> {
-    if before.is_some() { Err(format!("{kind} {id} is there twice")) } else { Ok(()) }
+fn once(kind: &str, id: &str, is_there: bool) -> Result<(), String> {
+    if is_there { Err(format!("{kind} {id} is there twice")) } else { Ok(()) }
 }
 
 /// As the daemon keeps a colour.
