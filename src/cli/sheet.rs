@@ -19,6 +19,31 @@ pub enum Tone {
     Alarm,
     /// Of less interest.
     Faint,
+    /// In a colour of its own: red, green, blue.
+    Rgb(u8, u8, u8),
+}
+
+impl Tone {
+    /// The colour that a `#rrggbb` of the API names; plain when it names none.
+    pub fn of_colour(text: &str) -> Self {
+        let part = |from: usize| text.get(from..from + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (text.strip_prefix('#').map(str::len), part(1), part(3), part(5)) {
+            (Some(6), Some(red), Some(green), Some(blue)) => Self::Rgb(red, green, blue),
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// A piece of text outside a table in its tone, cleaned.
+pub fn toned(text: &str, tone: Tone, colour: bool) -> String {
+    let text = clean(text);
+    match tone {
+        _ if !colour => text,
+        Tone::Plain => text,
+        Tone::Alarm => format!("\u{1b}[31m{text}\u{1b}[39m"),
+        Tone::Faint => format!("\u{1b}[90m{text}\u{1b}[39m"),
+        Tone::Rgb(red, green, blue) => format!("\u{1b}[38;2;{red};{green};{blue}m{text}\u{1b}[39m"),
+    }
 }
 
 impl Sheet {
@@ -54,6 +79,7 @@ impl Sheet {
             match tone {
                 Tone::Alarm if colour => cell.fg(Color::Red),
                 Tone::Faint if colour => cell.fg(Color::DarkGrey),
+                Tone::Rgb(r, g, b) if colour => cell.fg(Color::Rgb { r, g, b }),
                 _ => cell,
             }
         }));
@@ -92,5 +118,18 @@ mod tests {
         let mut sheet = Sheet::new(&["A"], false);
         sheet.toned_row([("x", Tone::Alarm), ("y", Tone::Faint)]);
         assert!(!sheet.fitted().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_colour_of_the_api_is_read() {
+        assert!(Tone::of_colour("#0a80Ff") == Tone::Rgb(10, 128, 255));
+        let none = ["", "#", "0a80ff", "#0a80f", "#0a80ff0", "#0a80fg", "#\u{e4}\u{e4}\u{e4}"];
+        assert!(none.iter().all(|text| Tone::of_colour(text) == Tone::Plain));
+    }
+
+    #[test]
+    fn text_outside_a_table_is_cleaned_too() {
+        assert_eq!(toned("a\u{7}", Tone::Alarm, false), "a");
+        assert_eq!(toned("a\u{1b}", Tone::Alarm, true), "\u{1b}[31ma\u{1b}[39m");
     }
 }

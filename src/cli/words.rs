@@ -2,8 +2,13 @@
 
 use std::fmt::Write as _;
 
+use prost_types::Duration;
+
 use super::dates;
-use crate::grpc::proto::v1::{Effects, Note, NoteKind, Order, QueuedMessage, Visit};
+use crate::grpc::proto::v1::{
+    Assessment, DueCause, DueSource, Effects, FieldChange, Health, Note, NoteKind, Order, Projection, QueuedMessage,
+    Visit,
+};
 
 /// The text without control characters other than line ends: what others wrote must not steer the terminal.
 pub fn clean(text: &str) -> String {
@@ -89,6 +94,97 @@ pub fn closed(visit: &Visit) -> String {
     if how.is_empty() { clean(&visit.status_name) } else { format!("{} ({how})", clean(&visit.status_name)) }
 }
 
+/// Where a due date came from; empty when it is not said.
+pub fn due_source(source: DueSource) -> &'static str {
+    match source {
+        DueSource::Unspecified => "",
+        DueSource::Plan => "planned from the order date",
+        DueSource::Entry => "counted from entry",
+        DueSource::Manual => "set by hand",
+    }
+}
+
+/// Why a due date changed; empty when it is not said.
+pub fn due_cause(cause: DueCause) -> &'static str {
+    match cause {
+        DueCause::Unspecified => "",
+        DueCause::Manual => "set by hand",
+        DueCause::Cleared => "given back to the rule",
+        DueCause::OrderDate => "the order date changed",
+        DueCause::Cycle => "the cycle was edited",
+    }
+}
+
+/// `2026-01-07 Wed`, or `none`.
+pub fn due(visit: Option<&Visit>) -> String {
+    match visit.and_then(|visit| visit.due_date) {
+        None => "none".to_owned(),
+        date => dates::show_with_weekday(date),
+    }
+}
+
+/// One field that changed: `delivery date 2026-01-07 -> 2026-01-09`, `title set to Shaft`, `title Shaft removed`.
+pub fn field_change(change: &FieldChange) -> String {
+    let field = change.field.replace('_', " ");
+    let text = match (change.before.as_str(), change.after.as_str()) {
+        ("", after) => format!("{field} set to {after}"),
+        (before, "") => format!("{field} {before} removed"),
+        (before, after) => format!("{field} {before} -> {after}"),
+    };
+    clean(&text)
+}
+
+/// `ahead`, `on target`, `late`; empty when it is not said.
+pub fn health(health: Health) -> &'static str {
+    match health {
+        Health::Unspecified => "",
+        Health::Ahead => "ahead",
+        Health::OnTarget => "on target",
+        Health::Late => "late",
+    }
+}
+
+/// `late by 3 days`, `on target`, `on target (-1 day)` within the tolerance, `ahead by 2 days`: business days.
+pub fn projection(projection: &Projection) -> String {
+    let slack = projection.slack_business_days;
+    let days = count(usize::try_from(slack.unsigned_abs()).unwrap_or(0), "day");
+    match (projection.health(), slack) {
+        (Health::Ahead | Health::Late, slack) if slack != 0 => format!("{} by {days}", health(projection.health())),
+        (Health::OnTarget, slack) if slack < 0 => format!("on target (-{days})"),
+        (Health::OnTarget, slack) if slack > 0 => format!("on target (+{days})"),
+        (said, _) => health(said).to_owned(),
+    }
+}
+
+/// `anna says: late, 2026-03-02 09:14`; empty when nobody said anything.
+pub fn assessment(assessment: &Assessment) -> String {
+    match health(assessment.health()) {
+        "" => String::new(),
+        said => {
+            format!("{} says: {said}, {}", clean(&assessment.author), dates::show_instant(assessment.time.as_ref()))
+        }
+    }
+}
+
+/// A length of time in its two greatest units: `3 d 4 h`, `2 h 5 min`, `12 min`; seconds are dropped, negative is none.
+pub fn time_span(span: &Duration) -> String {
+    let minutes = u64::try_from(span.seconds).unwrap_or(0) / 60;
+    let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
+    let parts = match (days, hours, minutes) {
+        (0, 0, minutes) => [(minutes, "min"), (0, "")],
+        (0, hours, minutes) => [(hours, "h"), (minutes, "min")],
+        (days, hours, _) => [(days, "d"), (hours, "h")],
+    };
+    let shown = |place: usize, amount: u64| place == 0 || amount > 0;
+    let parts: Vec<_> = parts
+        .iter()
+        .enumerate()
+        .filter(|(place, (amount, _))| shown(*place, *amount))
+        .map(|(_, (amount, unit))| format!("{amount} {unit}"))
+        .collect();
+    parts.join(" ")
+}
+
 /// Who is written to.
 pub fn recipient(message: &QueuedMessage) -> String {
     if message.user.is_empty() {
@@ -101,6 +197,9 @@ pub fn recipient(message: &QueuedMessage) -> String {
 /// One line for each thing that a change did, indented by two.
 pub fn effects(effects: &Effects) -> String {
     let mut lines = String::new();
+    for change in &effects.changes {
+        let _ = writeln!(lines, "  {}", field_change(change));
+    }
     if let Some(visit) = &effects.closed_visit {
         let _ = writeln!(lines, "  closed {}", closed(visit));
     }
@@ -124,14 +223,26 @@ pub fn effects(effects: &Effects) -> String {
     lines
 }
 
-/// A note with author and time; `question` and the like before the text; further lines indented.
+/// A note with author and time; its marks before the text; further lines indented.
 pub fn note(note: &Note) -> String {
+    let marks = note_marks(note);
+    let marks = if marks.is_empty() { marks } else { format!("[{marks}] ") };
+    let text = clean(&note.text).replace('\n', "\n    ");
+    format!("{}  {}: {marks}{text}", dates::show_instant(note.time.as_ref()), clean(&note.author))
+}
+
+/// What is special about a note: `open question`, `decision`, `says late`.
+pub fn note_marks(note: &Note) -> String {
     let kind = match note.kind() {
         NoteKind::Unspecified | NoteKind::Note => String::new(),
-        kind => format!("[{}] ", word(kind.as_str_name(), "NOTE_KIND_")),
+        NoteKind::Question if note.open => "open question".to_owned(),
+        kind => word(kind.as_str_name(), "NOTE_KIND_"),
     };
-    let text = clean(&note.text).replace('\n', "\n    ");
-    format!("{}  {}: {kind}{text}", dates::show_instant(note.time.as_ref()), clean(&note.author))
+    let said = match health(note.assessment()) {
+        "" => String::new(),
+        said => format!("says {said}"),
+    };
+    [kind, said].into_iter().filter(|mark| !mark.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -158,11 +269,11 @@ mod tests {
             }],
             days_given_back: 1,
             warnings: vec!["the due date lies on a closed day".into()],
-            ..Effects::default()
+            changes: vec![FieldChange { field: "order_date".into(), after: "2026-01-02".into(), ..Default::default() }],
         });
         assert_eq!(
             told,
-            "  closed Milling (completed 2026-01-05)\n  skipped Turning, Check\n  \
+            "  order date set to 2026-01-02\n  closed Milling (completed 2026-01-05)\n  skipped Turning, Check\n  \
              opened Packing, due 2026-01-07 Wed (rework)\n  gave back 1 business day for time on hold\n  \
              message to anna <anna@example.com> (advanced)\n  warning: the due date lies on a closed day\n"
         );
@@ -183,5 +294,45 @@ mod tests {
     fn lateness_is_told_in_days() {
         let late = |days_late| standing(&Order { overdue: true, days_late, ..Order::default() });
         assert_eq!((late(0), late(1), late(2)), ("overdue".into(), "1 day late".into(), "2 days late".into()));
+    }
+
+    #[test]
+    fn a_field_change_tells_before_and_after() {
+        let told = |before: &str, after: &str| {
+            let field = "vendor_reference".into();
+            field_change(&FieldChange { field, before: before.into(), after: after.into() })
+        };
+        assert_eq!(told("", "V1"), "vendor reference set to V1");
+        assert_eq!(told("V1", ""), "vendor reference V1 removed");
+        assert_eq!(told("V1", "V\u{1b}2"), "vendor reference V1 -> V2");
+    }
+
+    #[test]
+    fn a_time_span_is_told_in_its_two_greatest_units() {
+        let told = |seconds| time_span(&Duration { seconds, nanos: 0 });
+        assert_eq!((told(-1), told(59), told(60)), ("0 min".into(), "0 min".into(), "1 min".into()));
+        assert_eq!((told(3_599), told(3_600)), ("59 min".into(), "1 h".into()));
+        assert_eq!((told(86_399), told(86_400)), ("23 h 59 min".into(), "1 d".into()));
+        assert_eq!(told(86_400 * 3 + 3_600 * 4 + 59), "3 d 4 h");
+    }
+
+    #[test]
+    fn health_is_told_with_its_slack() {
+        let told = |health: Health, slack_business_days| {
+            projection(&Projection { health: health.into(), slack_business_days, ..Projection::default() })
+        };
+        assert_eq!(told(Health::Late, -3), "late by 3 days");
+        assert_eq!(told(Health::Ahead, 1), "ahead by 1 day");
+        assert_eq!(told(Health::OnTarget, 0), "on target");
+        assert_eq!(told(Health::OnTarget, -1), "on target (-1 day)");
+        assert_eq!(told(Health::Unspecified, 0), "");
+    }
+
+    #[test]
+    fn an_open_question_is_marked() {
+        let question = Note { kind: NoteKind::Question.into(), open: true, ..Note::default() };
+        assert_eq!(note_marks(&question), "open question");
+        let answered = Note { open: false, assessment: Health::Late.into(), ..question };
+        assert_eq!(note_marks(&answered), "question, says late");
     }
 }
