@@ -7,7 +7,7 @@ mod caller;
 mod catch_mail;
 mod dates;
 mod deliveries;
-mod export_config;
+mod edit_plan;
 mod failure;
 mod import;
 mod install;
