@@ -113,20 +113,15 @@ pub async fn allow(caller: &Caller, allow: Allow) -> Result<Answer, Failure> {
 /// `NOT_FOUND` and the refusals of `UpdateOrderType`; `Usage`: it is the last one, or there is no list.
 pub async fn forbid(caller: &Caller, forbid: Forbid) -> Result<Answer, Failure> {
     let found = get(caller, forbid.step.order_type.clone()).await?;
-    match without(&found.moves, &forbid.step, forbid.allow_all).map_err(Failure::Usage)? {
-        Some(moves) => {
-            let mut said = said("changed", forbid.write.preview).to_owned();
-            if let Some(line) = covered(&moves, &forbid.step) {
-                said = format!("{said}\nwarning: {line}");
-            }
-            write(caller, found, moves, &forbid.write, &said).await
-        }
-        None => {
-            let covered = covered(&found.moves, &forbid.step).map_or_else(String::new, |line| format!("\n{line}"));
-            let text = format!("{} is not listed; nothing changed.{covered}", forbid.step.name());
-            Ok(unchanged(caller, found, &text))
-        }
-    }
+    let left = without(&found.moves, &forbid.step, forbid.allow_all).map_err(Failure::Usage)?;
+    let Some(moves) = left else {
+        let covered = covered(&found.moves, &forbid.step).map_or_else(String::new, |line| format!("\n{line}"));
+        let text = format!("{} is not listed; nothing changed.{covered}", forbid.step.name());
+        return Ok(unchanged(caller, found, &text));
+    };
+    let warning = covered(&moves, &forbid.step).map_or_else(String::new, |line| format!("\nwarning: {line}"));
+    let said = said("changed", forbid.write.preview).to_owned() + &warning;
+    write(caller, found, moves, &forbid.write, &said).await
 }
 
 /// The list with the move in it; `None` when it is there already, for the same roles.
