@@ -1,21 +1,19 @@
 //! `andon orders advance`: moves one order, or many by the same fields.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 
-use super::{Tell, by_number, preview_mark};
+use super::{Tell, bulk, by_number};
 use crate::{
     cli::{
         answer::Answer,
         caller::{Caller, Write},
         dates,
-        failure::{Failure, IN_PART, refusal_line},
-        json, words,
+        failure::Failure,
+        json,
     },
     grpc::proto::{
         Date,
-        v1::{Advance as Move, AdvanceOrderRequest, AdvanceOrdersRequest, AdvanceOrdersResponse, BulkMode, Effects},
+        v1::{Advance as Move, AdvanceOrderRequest, AdvanceOrdersRequest, BulkMode},
     },
 };
 
@@ -89,7 +87,7 @@ pub async fn run(caller: &Caller, advance: Advance) -> Result<Answer, Failure> {
             return Ok(Answer::json(&json::value("AdvanceOrderResponse", &answer)));
         }
         let number = answer.order.unwrap_or_default().number;
-        return Ok(Answer::text(moved(&number, &answer.effects.unwrap_or_default(), preview)));
+        return Ok(Answer::text(bulk::one(&number, &answer.effects.unwrap_or_default(), preview)));
     }
     if !etag.is_empty() {
         return Err(Failure::Usage("--etag goes with one order only".to_owned()));
@@ -103,18 +101,8 @@ pub async fn run(caller: &Caller, advance: Advance) -> Result<Answer, Failure> {
         validate_only: preview,
     };
     let answer = client.advance_orders(request).await.map_err(Failure::of_write(&request_id))?.into_inner();
-    let refused = answer.results.iter().filter(|result| result.refusal.is_some()).count();
-    let exit_code = match refused {
-        0 => 0,
-        all if all == answer.results.len() => 1,
-        _ => IN_PART,
-    };
-    let shown = if caller.json {
-        Answer::json(&json::value("AdvanceOrdersResponse", &answer))
-    } else {
-        Answer::text(several(&numbers, &answer, preview))
-    };
-    Ok(shown.with_exit_code(exit_code))
+    let json = caller.json.then(|| json::value("AdvanceOrdersResponse", &answer));
+    Ok(bulk::answer(&numbers, &answer.results, "moved", preview, json))
 }
 
 fn to_move(advance: Advance) -> Move {
@@ -130,57 +118,5 @@ fn to_move(advance: Advance) -> Move {
         note: advance.note,
         notify: advance.tell.into_notify(),
         reopen: advance.reopen,
-    }
-}
-
-fn moved(number: &str, effects: &Effects, preview: bool) -> String {
-    format!("{}{}\n{}", preview_mark(preview), words::clean(number), words::effects(effects))
-}
-
-fn several(numbers: &[String], answer: &AdvanceOrdersResponse, preview: bool) -> String {
-    let mut text = String::new();
-    let mut refused = 0;
-    for result in &answer.results {
-        match (&result.refusal, &result.order) {
-            (Some(refusal), _) => {
-                refused += 1;
-                let place = usize::try_from(result.index).ok();
-                let number = place.and_then(|place| numbers.get(place)).map_or("?", String::as_str);
-                let _ = writeln!(text, "{number}\n  refused: {}", refusal_line(refusal));
-            }
-            (None, order) => {
-                let number = order.as_ref().map_or("", |order| order.number.as_str());
-                let effects = result.effects.clone().unwrap_or_default();
-                text.push_str(&moved(number, &effects, preview));
-            }
-        }
-    }
-    let done = answer.results.len() - refused;
-    let verb = if preview { "would be moved" } else { "moved" };
-    let _ = writeln!(text, "{} {verb}, {refused} refused", words::count(done, "order"));
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::grpc::proto::v1::{BulkResult, Order, Refusal, Visit};
-
-    #[test]
-    fn refused_orders_are_named_with_their_reason() {
-        let opened = Visit { status_name: "Packing".into(), ..Visit::default() };
-        let fine = BulkResult {
-            index: 0,
-            order: Some(Order { number: "W-1".into(), ..Order::default() }),
-            effects: Some(Effects { opened_visit: Some(opened), ..Effects::default() }),
-            refusal: None,
-        };
-        let refusal = Refusal { reason: "ORDER_CLOSED".into(), message: "closed".into(), ..Refusal::default() };
-        let closed = BulkResult { index: 1, refusal: Some(refusal), ..BulkResult::default() };
-        let answer = AdvanceOrdersResponse { results: vec![fine, closed] };
-        assert_eq!(
-            several(&["W-1".into(), "W-2".into()], &answer, false),
-            "W-1\n  opened Packing, no due date\nW-2\n  refused: closed (ORDER_CLOSED)\n1 order moved, 1 refused\n"
-        );
     }
 }

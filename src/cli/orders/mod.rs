@@ -2,17 +2,20 @@
 
 mod advance;
 mod board;
+mod bulk;
+mod change_type;
 mod create;
 mod due;
 mod history;
 mod list;
 mod note;
 mod show;
+mod update;
 
 use clap::{Args, Subcommand};
 
 pub use self::history::entries as history_of;
-use super::{answer::Answer, caller::Caller, failure::Failure};
+use super::{answer::Answer, caller::Caller, failure::Failure, plant::RoleName};
 use crate::grpc::proto::v1::{Notify, OrderRef, order_ref};
 
 /// Pages read at most for one answer.
@@ -29,6 +32,10 @@ pub enum Verb {
     Create(Box<create::Create>),
     /// Move orders to their next status, or to the one given
     Advance(Box<advance::Advance>),
+    /// Change fields of an order other than its status; what is not given stays
+    Update(Box<update::Update>),
+    /// Give orders another type
+    ChangeType(change_type::ChangeType),
     /// Set the due date of an order's current status by hand, or clear it
     Due(due::SetDue),
     /// Add a note to an order
@@ -50,6 +57,8 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
         Verb::Create(create) => create::run(caller, *create).await,
         Verb::Advance(advance) => advance::run(caller, *advance).await,
         Verb::Due(due) => due::run(caller, due).await,
+        Verb::Update(update) => update::run(caller, *update).await,
+        Verb::ChangeType(change) => change_type::run(caller, change).await,
         Verb::Note(note) => note::run(caller, note).await,
         Verb::History(history) => history::run(caller, &history).await,
         Verb::Board(board) => board::run(caller, board).await,
@@ -82,15 +91,19 @@ struct Tell {
     /// Tell this user; may be repeated
     #[arg(long = "notify-user", value_name = "USER")]
     users: Vec<String>,
-    /// Tell the managers of this department; may be repeated
+    /// Tell the managers and members of this department; may be repeated
     #[arg(long = "notify-department", value_name = "DEPARTMENT")]
     departments: Vec<String>,
+    /// Tell everybody who has this role; may be repeated
+    #[arg(long = "notify-role", value_enum, value_name = "ROLE")]
+    roles: Vec<RoleName>,
 }
 
 impl Tell {
     fn into_notify(self) -> Option<Notify> {
-        let somebody = !self.users.is_empty() || !self.departments.is_empty();
-        somebody.then_some(Notify { users: self.users, departments: self.departments, roles: Vec::new() })
+        let somebody = !self.users.is_empty() || !self.departments.is_empty() || !self.roles.is_empty();
+        let roles = self.roles.into_iter().map(|role| role.to_message().into()).collect();
+        somebody.then_some(Notify { users: self.users, departments: self.departments, roles })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{Tell, by_number, preview_mark};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         failure::Failure,
         json, words,
     },
-    grpc::proto::v1::{AddNoteRequest, NoteKind},
+    grpc::proto::v1::{AddNoteRequest, Health, NoteKind},
 };
 
 const TEXT_BYTES_MAX: u64 = 1 << 20;
@@ -33,6 +33,9 @@ pub struct AddNote {
     /// It answers the question with this id
     #[arg(long, value_name = "NOTE", default_value = "", hide_default_value = true)]
     answers: String,
+    /// How the order stands in your judgement; shown beside what is computed
+    #[arg(long, value_enum)]
+    assessment: Option<Judgement>,
     #[command(flatten)]
     tell: Tell,
     /// Only if this is still the version of the order
@@ -43,6 +46,27 @@ pub struct AddNote {
     on_behalf_of: String,
     #[command(flatten)]
     write: Write,
+}
+
+/// How an order stands, as a person says.
+#[derive(Clone, Copy, ValueEnum)]
+enum Judgement {
+    /// Finishes before its target
+    Ahead,
+    /// Finishes in time
+    OnTarget,
+    /// Finishes after its target
+    Late,
+}
+
+impl Judgement {
+    fn to_message(self) -> Health {
+        match self {
+            Self::Ahead => Health::Ahead,
+            Self::OnTarget => Health::OnTarget,
+            Self::Late => Health::Late,
+        }
+    }
 }
 
 /// Adds a note.
@@ -68,7 +92,7 @@ pub async fn run(caller: &Caller, note: AddNote) -> Result<Answer, Failure> {
         etag: note.etag,
         request_id: request_id.clone(),
         validate_only: preview,
-        ..AddNoteRequest::default()
+        assessment: note.assessment.map_or(0, |judgement| judgement.to_message().into()),
     };
     let mut client = caller.orders().await?;
     let answer = client.add_note(request).await.map_err(Failure::of_write(&request_id))?.into_inner();
