@@ -24,6 +24,9 @@ pub struct Board {
     /// Only these order types (ids)
     #[arg(long = "type", value_delimiter = ',', value_name = "TYPE")]
     types: Vec<String>,
+    /// A column for each stage, whichever types share it
+    #[arg(long)]
+    by_stage: bool,
 }
 
 /// Shows the board.
@@ -36,33 +39,70 @@ pub async fn run(caller: &Caller, board: Board) -> Result<Answer, Failure> {
     if caller.json {
         return Ok(Answer::json(&json::value("CountOrdersResponse", &answer)));
     }
-    Ok(Answer::text(render(&answer.counts, caller.colour)))
+    let shown =
+        if board.by_stage { by_stage(answer.counts, caller.colour) } else { by_type(&answer.counts, caller.colour) };
+    Ok(Answer::text(shown))
 }
 
-fn render(counts: &[StatusCount], colour: bool) -> String {
-    if counts.is_empty() {
-        return "No open orders.".to_owned();
+fn by_type(counts: &[StatusCount], colour: bool) -> String {
+    let groups = counts.chunk_by(|one, other| one.order_type == other.order_type);
+    render(groups, |count| &count.order_type, false, most_open(counts), colour)
+}
+
+/// The stages in their order, then the columns that are not listed, as their statuses come.
+fn by_stage(mut counts: Vec<StatusCount>, colour: bool) -> String {
+    let mut unlisted: Vec<String> = Vec::new();
+    for count in counts.iter().filter(|count| count.stage_position <= 0) {
+        if !unlisted.contains(&count.stage) {
+            unlisted.push(count.stage.clone());
+        }
     }
-    let most = counts.iter().map(|count| at_least_0(count.open)).max().unwrap_or(0);
+    let place = |count: &StatusCount| match count.stage_position {
+        ..=0 => (1, unlisted.iter().position(|stage| *stage == count.stage).unwrap_or(0)),
+        position => (0, usize::try_from(position).unwrap_or(0)),
+    };
+    counts.sort_by_key(place);
+    let groups = counts.chunk_by(|one, other| place(one) == place(other));
+    render(groups, |count| &count.stage, true, most_open(&counts), colour)
+}
+
+fn most_open(counts: &[StatusCount]) -> usize {
+    counts.iter().map(|count| at_least_0(count.open)).max().unwrap_or(0)
+}
+
+/// The groups, each with its name and sums; the type of each status where a group has several.
+fn render<'a>(
+    groups: impl Iterator<Item = &'a [StatusCount]>,
+    name: impl Fn(&StatusCount) -> &str,
+    types: bool,
+    most: usize,
+    colour: bool,
+) -> String {
     let mut text = String::new();
-    for of_type in counts.chunk_by(|one, other| one.order_type == other.order_type) {
-        let open: usize = of_type.iter().map(|count| at_least_0(count.open)).sum();
-        let overdue: usize = of_type.iter().map(|count| at_least_0(count.overdue)).sum();
+    for group in groups {
+        let open: usize = group.iter().map(|count| at_least_0(count.open)).sum();
+        let overdue: usize = group.iter().map(|count| at_least_0(count.overdue)).sum();
         let _ = writeln!(
             text,
             "{}: {} open, {} overdue",
-            words::clean(&of_type[0].order_type),
+            words::clean(name(&group[0])),
             words::count(open, "order"),
             words::grouped(overdue)
         );
-        let _ = writeln!(text, "{}\n", table(of_type, most, colour));
+        let _ = writeln!(text, "{}\n", table(group, types, most, colour));
     }
-    text.trim_end().to_owned()
+    if text.is_empty() { "No open orders.".to_owned() } else { text.trim_end().to_owned() }
 }
 
-fn table(counts: &[StatusCount], most: usize, colour: bool) -> String {
-    let mut sheet = Sheet::new(&["STATUS", "OPEN", "OVERDUE", ""], colour);
-    (0..4).for_each(|column| sheet.keep_whole(column));
+/// One row for each status; its colour is that of a bar before the name, where there are colours.
+fn table(counts: &[StatusCount], types: bool, most: usize, colour: bool) -> String {
+    let mut headings = Vec::new();
+    headings.extend(colour.then_some(""));
+    headings.push("STATUS");
+    headings.extend(types.then_some("TYPE"));
+    headings.extend(["OPEN", "OVERDUE", ""]);
+    let mut sheet = Sheet::new(&headings, colour);
+    (0..headings.len()).for_each(|column| sheet.keep_whole(column));
     for count in counts {
         let (open, overdue) = (at_least_0(count.open), at_least_0(count.overdue));
         let (tone, late) = match (open, overdue) {
@@ -71,12 +111,14 @@ fn table(counts: &[StatusCount], most: usize, colour: bool) -> String {
             _ => (Tone::Alarm, format!("{:>7}", words::grouped(overdue))),
         };
         let rest = if open == 0 { Tone::Faint } else { Tone::Plain };
-        sheet.toned_row([
-            (count.status_name.clone(), rest),
-            (format!("{:>4}", words::grouped(open)), rest),
-            (late, tone),
-            (bar(open, overdue, most), tone),
-        ]);
+        let mut cells = Vec::new();
+        cells.extend(colour.then(|| ("\u{2588}".to_owned(), Tone::of_colour(&count.colour))));
+        cells.push((count.status_name.clone(), rest));
+        cells.extend(types.then(|| (count.order_type.clone(), Tone::Faint)));
+        cells.push((format!("{:>4}", words::grouped(open)), rest));
+        cells.push((late, tone));
+        cells.push((bar(open, overdue, most), tone));
+        sheet.toned_row(cells);
     }
     sheet.fitted()
 }
@@ -106,18 +148,44 @@ mod tests {
         assert_eq!(bar(1000, 0, 1000).len(), BAR_MAX);
     }
 
+    fn count(order_type: &str, name: &str, open: i64, overdue: i64) -> StatusCount {
+        StatusCount { order_type: order_type.into(), status_name: name.into(), open, overdue, ..StatusCount::default() }
+    }
+
     #[test]
     fn types_stand_apart_with_their_sums() {
-        let count = |order_type: &str, name: &str, open, overdue| StatusCount {
-            order_type: order_type.into(),
-            status_name: name.into(),
-            open,
-            overdue,
-            ..StatusCount::default()
-        };
-        let text = render(&[count("a", "Milling", 3, 1), count("a", "Packing", 1, 0), count("b", "Cut", 0, 0)], false);
+        let text = by_type(&[count("a", "Milling", 3, 1), count("a", "Packing", 1, 0), count("b", "Cut", 0, 0)], false);
         assert!(text.starts_with("a: 4 orders open, 1 overdue\n"), "{text}");
         assert!(text.contains("b: 0 orders open, 0 overdue\n"), "{text}");
-        assert_eq!(render(&[], false), "No open orders.");
+        assert_eq!(by_type(&[], false), "No open orders.");
+    }
+
+    #[test]
+    fn stages_come_in_their_order_and_take_statuses_of_several_types() {
+        let of = |count: StatusCount, stage: &str, stage_position| StatusCount {
+            stage: stage.into(),
+            stage_position,
+            ..count
+        };
+        let counts = vec![
+            of(count("a", "Odd", 1, 0), "Odd", 0),
+            of(count("a", "Packing", 2, 0), "Out", 2),
+            of(count("a", "Milling", 3, 1), "Shop", 1),
+            of(count("b", "Cut", 4, 0), "Shop", 1),
+        ];
+        let text = by_stage(counts, false);
+        let headings: Vec<_> = text.lines().filter(|line| line.contains("open,")).collect();
+        assert_eq!(
+            headings,
+            ["Shop: 7 orders open, 1 overdue", "Out: 2 orders open, 0 overdue", "Odd: 1 order open, 0 overdue"]
+        );
+        assert!(text.contains("TYPE"), "{text}");
+    }
+
+    #[test]
+    fn a_status_has_its_colour_where_there_are_colours() {
+        let red = StatusCount { colour: "#ff0000".into(), ..count("a", "Milling", 1, 0) };
+        assert!(!by_type(std::slice::from_ref(&red), false).contains('\u{2588}'));
+        assert!(by_type(&[red], true).contains('\u{2588}'));
     }
 }

@@ -73,21 +73,47 @@ pub async fn entries(caller: &Caller, order: &OrderRef) -> Result<Vec<HistoryEnt
 /// What happened, with the reason, a note that went with it, a new holder, and who was written to.
 fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
     let opened = entry.opened_visit.as_ref().map(words::opened).unwrap_or_default();
-    let note = entry.note.as_ref().map(|note| format!("{}: {}", note.author, note.text));
+    let closed = entry.closed_visit.as_ref().map_or_else(String::new, |visit| words::closed(visit) + " -> ");
     let mut lines = match entry.kind() {
+        HistoryKind::Unspecified | HistoryKind::Noted => Vec::new(),
         HistoryKind::Created => vec![format!("created in {opened}")],
-        HistoryKind::Advanced => {
-            let closed = entry.closed_visit.as_ref().map_or_else(String::new, |visit| words::closed(visit) + " -> ");
-            vec![closed + &opened]
-        }
+        HistoryKind::Advanced => vec![closed + &opened],
         HistoryKind::Overdue => vec![format!("overdue: {opened}")],
-        HistoryKind::DueDateChanged => vec![format!("due date changed: {opened}")],
-        _ => Vec::new(),
+        HistoryKind::DueDateChanged => vec![due_changed(entry, &opened)],
+        HistoryKind::Updated => vec!["fields changed".to_owned()],
+        HistoryKind::TypeChanged => vec![format!("type changed: {closed}{opened}")],
+        HistoryKind::CycleEdited => vec![format!("the cycle was edited: {closed}{opened}")],
     };
-    if !entry.reason.is_empty() {
-        lines.push(format!("reason: {}", entry.reason));
-    }
-    lines.extend(note);
+    lines.extend(entry.changes.iter().map(words::field_change));
+    lines.extend(reason(entry));
+    lines.extend(entry.note.as_ref().map(|note| {
+        let marks = words::note_marks(note);
+        let marks = if marks.is_empty() { marks } else { format!("[{marks}] ") };
+        format!("{}: {marks}{}", note.author, note.text)
+    }));
+    lines.extend(consequences(entry, before));
+    lines.join("\n")
+}
+
+/// `due date changed: Milling, due 2026-01-09 Fri, before 2026-01-07 Wed (set by hand)`.
+fn due_changed(entry: &HistoryEntry, opened: &str) -> String {
+    let before =
+        entry.closed_visit.as_ref().map_or_else(String::new, |it| format!(", before {}", words::due(Some(it))));
+    let cause = match words::due_cause(entry.due_cause()) {
+        "" => String::new(),
+        cause => format!(" ({cause})"),
+    };
+    format!("due date changed: {opened}{before}{cause}")
+}
+
+/// Why it was done, as whoever did it said.
+pub(super) fn reason(entry: &HistoryEntry) -> Option<String> {
+    (!entry.reason.is_empty()).then(|| format!("reason: {}", entry.reason))
+}
+
+/// Who has the order then, when that changed, and who was written to.
+pub(super) fn consequences(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> Vec<String> {
+    let mut lines = Vec::new();
     let holder = (entry.assigned_user.as_str(), entry.assigned_department.as_str());
     let last_holder = before.map_or(("", ""), |it| (&it.assigned_user, &it.assigned_department));
     if holder != last_holder {
@@ -96,10 +122,11 @@ fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
     for message in &entry.messages {
         lines.push(format!("message to {} ({})", words::recipient(message), words::word(&message.kind, "")));
     }
-    lines.join("\n")
+    lines
 }
 
-fn by(entry: &HistoryEntry) -> String {
+/// By whom: `anna`, `erp for anna`, with `(import)` when it came in so.
+pub(super) fn by(entry: &HistoryEntry) -> String {
     let mut text = entry.actor.clone();
     if !entry.on_behalf_of.is_empty() {
         text = format!("{text} for {}", entry.on_behalf_of);
@@ -110,7 +137,10 @@ fn by(entry: &HistoryEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grpc::proto::v1::{Note, Visit};
+    use crate::grpc::proto::{
+        Date,
+        v1::{DueCause, FieldChange, Note, Visit},
+    };
 
     #[test]
     fn a_move_tells_from_where_to_where_and_why() {
@@ -141,5 +171,39 @@ mod tests {
             ..HistoryEntry::default()
         };
         assert_eq!((what(&entry, None).as_str(), by(&entry).as_str()), ("ID4932: 9 pieces", "erp (import)"));
+    }
+
+    #[test]
+    fn a_due_date_that_changed_tells_both_and_why() {
+        let due = |day| {
+            let date = Some(Date { year: 2026, month: 1, day });
+            Some(Visit { status_name: "Milling".into(), due_date: date, ..Visit::default() })
+        };
+        let entry = HistoryEntry {
+            kind: HistoryKind::DueDateChanged.into(),
+            closed_visit: due(7),
+            opened_visit: due(9),
+            due_cause: DueCause::Cycle.into(),
+            ..HistoryEntry::default()
+        };
+        assert_eq!(
+            what(&entry, None),
+            "due date changed: Milling, due 2026-01-09 Fri, before 2026-01-07 Wed (the cycle was edited)"
+        );
+    }
+
+    #[test]
+    fn changed_fields_are_told_one_by_one() {
+        let change = |field: &str, before: &str, after: &str| FieldChange {
+            field: field.into(),
+            before: before.into(),
+            after: after.into(),
+        };
+        let entry = HistoryEntry {
+            kind: HistoryKind::Updated.into(),
+            changes: vec![change("title", "", "Shaft"), change("priority", "0", "5")],
+            ..HistoryEntry::default()
+        };
+        assert_eq!(what(&entry, None), "fields changed\ntitle set to Shaft\npriority 0 -> 5");
     }
 }

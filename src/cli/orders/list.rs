@@ -18,7 +18,7 @@ use crate::{
     },
     grpc::proto::{
         Date,
-        v1::{ListOrdersRequest, Order, OrderBy, OrderFilter, OrderState},
+        v1::{Health, ListOrdersRequest, Order, OrderBy, OrderFilter, OrderState},
     },
 };
 
@@ -39,6 +39,9 @@ pub struct List {
     /// Only overdue ones
     #[arg(long)]
     overdue: bool,
+    /// Only those with a question that nobody has answered
+    #[arg(long)]
+    open_questions: bool,
     /// Only those that this department has
     #[arg(long, default_value = "", hide_default_value = true)]
     department: String,
@@ -138,7 +141,7 @@ fn request(list: List) -> ListOrdersRequest {
         due_to_date: list.due_to,
         number_prefix: list.number_prefix,
         customer_reference: list.customer,
-        ..OrderFilter::default()
+        open_questions: list.open_questions,
     };
     ListOrdersRequest { filter: Some(filter), order_by: order_by.into(), ..ListOrdersRequest::default() }
 }
@@ -147,7 +150,12 @@ fn request(list: List) -> ListOrdersRequest {
 fn table(orders: &[Order], colour: bool) -> String {
     let titles = orders.iter().any(|order| !order.title.is_empty());
     let customers = orders.iter().any(|order| !order.customer_reference.is_empty());
-    let mut headings = vec!["NUMBER", "STATUS", "DUE", "", "WITH"];
+    let healths = orders.iter().any(|order| !health(order).0.is_empty());
+    let questions = orders.iter().any(|order| order.open_questions > 0);
+    let mut headings = vec!["NUMBER", "STATUS", "DUE", ""];
+    headings.extend(healths.then_some("HEALTH"));
+    headings.extend(questions.then_some("ASKS"));
+    headings.push("WITH");
     headings.extend(titles.then_some("TITLE"));
     headings.extend(customers.then_some("CUSTOMER"));
     headings.push("TYPE");
@@ -165,8 +173,10 @@ fn table(orders: &[Order], colour: bool) -> String {
             (visit.map_or_else(String::new, |visit| visit.status_name.clone()), Tone::Plain),
             (dates::show_with_weekday(visit.and_then(|visit| visit.due_date)), Tone::Plain),
             (words::standing(order), tone),
-            (words::holder(&order.assigned_user, &order.assigned_department), Tone::Plain),
         ];
+        cells.extend(healths.then(|| health(order)));
+        cells.extend(questions.then(|| asks(order)));
+        cells.push((words::holder(&order.assigned_user, &order.assigned_department), Tone::Plain));
         cells.extend(titles.then(|| (order.title.clone(), Tone::Plain)));
         cells.extend(customers.then(|| (order.customer_reference.clone(), Tone::Plain)));
         cells.push((order.order_type.clone(), Tone::Faint));
@@ -175,10 +185,31 @@ fn table(orders: &[Order], colour: bool) -> String {
     sheet.fitted()
 }
 
+/// How it stands by computation; late stands out while it is open.
+fn health(order: &Order) -> (String, Tone) {
+    let Some(projection) = &order.projection else { return (String::new(), Tone::Plain) };
+    let tone = match projection.health() {
+        _ if order.closed => Tone::Faint,
+        Health::Late => Tone::Alarm,
+        _ => Tone::Plain,
+    };
+    (words::projection(projection), tone)
+}
+
+/// `?` for an open question, `?3` for several.
+fn asks(order: &Order) -> (String, Tone) {
+    let mark = match order.open_questions {
+        ..=0 => String::new(),
+        1 => "?".to_owned(),
+        several => format!("?{several}"),
+    };
+    (mark, Tone::Alarm)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grpc::proto::v1::Visit;
+    use crate::grpc::proto::v1::{Projection, Visit};
 
     #[test]
     fn a_table_leaves_out_what_no_order_has() {
@@ -187,7 +218,18 @@ mod tests {
         let text = table(std::slice::from_ref(&order), false);
         assert!(text.contains("W-1") && text.contains("Milling") && text.contains("nobody"), "{text}");
         assert!(!text.contains("CUSTOMER") && !text.contains("TITLE"), "{text}");
+        assert!(!text.contains("HEALTH") && !text.contains("ASKS"), "{text}");
         let named = Order { title: "Shaft".into(), ..order };
         assert!(table(&[named], false).contains("TITLE"));
+    }
+
+    #[test]
+    fn health_and_open_questions_have_their_columns() {
+        let late = Projection { health: Health::Late.into(), slack_business_days: -3, ..Projection::default() };
+        let order = Order { number: "W-1".into(), projection: Some(late), open_questions: 2, ..Order::default() };
+        let text = table(std::slice::from_ref(&order), false);
+        assert!(text.contains("late by 3 days") && text.contains("?2"), "{text}");
+        assert!(health(&order).1 == Tone::Alarm);
+        assert!(health(&Order { closed: true, ..order }).1 == Tone::Faint);
     }
 }

@@ -9,7 +9,10 @@ mod due;
 mod history;
 mod list;
 mod note;
+mod notes;
 mod show;
+mod story;
+mod times;
 mod update;
 
 use clap::{Args, Subcommand};
@@ -26,7 +29,7 @@ const PAGES_MAX: usize = 2_000;
 pub enum Verb {
     /// List orders
     List(list::List),
-    /// Show one order: its visits and last notes
+    /// Show one order: how it stands, and its story
     Show(show::Show),
     /// Create an order
     Create(Box<create::Create>),
@@ -40,6 +43,10 @@ pub enum Verb {
     Due(due::SetDue),
     /// Add a note to an order
     Note(note::AddNote),
+    /// List the notes of an order, answers beneath their question
+    Notes(notes::Notes),
+    /// How long an order was in each status
+    Times(times::Times),
     /// Everything that happened to an order, oldest first
     History(history::History),
     /// Open orders by status
@@ -60,6 +67,8 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
         Verb::Update(update) => update::run(caller, *update).await,
         Verb::ChangeType(change) => change_type::run(caller, change).await,
         Verb::Note(note) => note::run(caller, note).await,
+        Verb::Notes(notes) => notes::run(caller, &notes).await,
+        Verb::Times(times) => times::run(caller, &times).await,
         Verb::History(history) => history::run(caller, &history).await,
         Verb::Board(board) => board::run(caller, board).await,
     }

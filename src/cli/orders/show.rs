@@ -1,11 +1,11 @@
-//! `andon orders show`: one order with its visits and last notes.
+//! `andon orders show`: how one order stands, and its story.
 
 use std::fmt::Write as _;
 
 use clap::Args;
 use serde_json::json;
 
-use super::{PAGES_MAX, Which, history};
+use super::{PAGES_MAX, Which, history, notes, story, times};
 use crate::{
     cli::{
         answer::Answer,
@@ -13,19 +13,20 @@ use crate::{
         dates,
         failure::Failure,
         json,
-        sheet::{Sheet, Tone},
+        sheet::{Tone, toned},
         words,
     },
-    grpc::proto::v1::{GetOrderRequest, ListVisitsRequest, Note, Order, OrderRef, Visit},
+    grpc::proto::v1::{DueSource, GetOrderRequest, Health, ListVisitsRequest, Note, Order, OrderRef, Visit},
 };
 
-const NOTES_SHOWN: usize = 5;
-
-/// Which order.
+/// Which order, and how much of it.
 #[derive(Args)]
 pub struct Show {
     #[command(flatten)]
     which: Which,
+    /// The whole story, however long it is
+    #[arg(long)]
+    all: bool,
 }
 
 /// Shows one order.
@@ -38,22 +39,32 @@ pub async fn run(caller: &Caller, show: &Show) -> Result<Answer, Failure> {
     let found = client.get_order(GetOrderRequest { order: Some(order.clone()) }).await?.into_inner();
     let found = found.order.unwrap_or_default();
     let visits = visits(caller, &order).await?;
-    let notes: Vec<_> = history::entries(caller, &order).await?.into_iter().filter_map(|entry| entry.note).collect();
+    let entries = history::entries(caller, &order).await?;
+    let times = times::list(caller, &order).await?;
     if caller.json {
+        let notes = notes::list(caller, &order, false).await?;
         return Ok(Answer::json(&json!({
             "order": json::value("Order", &found),
             "visits": json::list("Visit", &visits),
             "notes": json::list("Note", &notes),
+            "entries": json::list("HistoryEntry", &entries),
+            "times": json::list("StatusTime", &times.times),
         })));
     }
-    Ok(Answer::text(block(&found, &visits, &notes, caller.colour)))
+    let questions = if found.open_questions > 0 { notes::list(caller, &order, true).await? } else { Vec::new() };
+    let mut text = heading(&found, caller.colour);
+    text.push_str(&asked(&questions, caller.colour));
+    text.push_str(&facts(&found));
+    let _ = write!(text, "\nStory\n\n{}", story::told(&entries, &visits, show.all, caller.colour));
+    let _ = write!(text, "\nTime in each status\n\n{}", times::told(&times, caller.colour));
+    Ok(Answer::text(text))
 }
 
 /// All visits of an order, first to last.
 ///
 /// # Errors
 /// `NOT_FOUND`.
-pub async fn visits(caller: &Caller, order: &OrderRef) -> Result<Vec<Visit>, Failure> {
+async fn visits(caller: &Caller, order: &OrderRef) -> Result<Vec<Visit>, Failure> {
     let mut client = caller.orders().await?;
     let mut request = ListVisitsRequest { order: Some(order.clone()), page_size: 500, ..ListVisitsRequest::default() };
     let mut visits = Vec::new();
@@ -68,45 +79,65 @@ pub async fn visits(caller: &Caller, order: &OrderRef) -> Result<Vec<Visit>, Fai
     Ok(visits)
 }
 
-fn block(order: &Order, visits: &[Visit], notes: &[Note], colour: bool) -> String {
-    let mut text = heading(order);
-    for (label, value) in facts(order) {
-        if !value.is_empty() {
-            let _ = writeln!(text, "  {label:<14} {}", words::clean(&value));
-        }
-    }
-    let _ = writeln!(text, "\n{}", table(visits, colour));
-    if !notes.is_empty() {
-        let hidden = notes.len().saturating_sub(NOTES_SHOWN);
-        let earlier = if hidden > 0 {
-            format!(" (the last {NOTES_SHOWN} of {})", words::grouped(notes.len()))
-        } else {
-            String::new()
-        };
-        let _ = writeln!(text, "\nNotes{earlier}");
-        for note in &notes[hidden..] {
-            let _ = writeln!(text, "  {}", words::note(note));
-        }
-    }
-    text
-}
-
-fn heading(order: &Order) -> String {
+/// What matters most: where it is, how late, where it is heading, and what a person says about it.
+fn heading(order: &Order, colour: bool) -> String {
     let status = order.visit.as_ref().map_or("", |visit| visit.status_name.as_str());
     let standing = words::standing(order);
     let standing = if standing.is_empty() { String::new() } else { format!(", {standing}") };
     let title = if order.title.is_empty() { String::new() } else { format!("  {}", order.title) };
-    words::clean(&format!("{}{title}: {status}{standing}", order.number)) + "\n"
+    let tone = if order.overdue { Tone::Alarm } else { Tone::Plain };
+    let mut text = toned(&format!("{}{title}: {status}{standing}", order.number), tone, colour) + "\n";
+    let health = health(order);
+    let late = order.projection.as_ref().is_some_and(|it| it.health() == Health::Late) && !order.closed;
+    let health = toned(&health, if late { Tone::Alarm } else { Tone::Plain }, colour);
+    let said = order.assessment.as_ref().map(words::assessment).unwrap_or_default();
+    let parts: Vec<_> = [health, said].into_iter().filter(|part| !part.is_empty()).collect();
+    if !parts.is_empty() {
+        let _ = writeln!(text, "{}", parts.join("; "));
+    }
+    text
 }
 
-fn facts(order: &Order) -> Vec<(&'static str, String)> {
+/// `late by 3 days against delivery 2026-03-12 Thu, expected 2026-03-17 Tue`.
+fn health(order: &Order) -> String {
+    let Some(projection) = &order.projection else { return String::new() };
+    let mut text = words::projection(projection);
+    if text.is_empty() {
+        return text;
+    }
+    if projection.target_date.is_some() {
+        let target = if order.delivery_date.is_some() { "delivery" } else { "the plan" };
+        let _ = write!(text, " against {target} {}", dates::show_with_weekday(projection.target_date));
+    }
+    if projection.finish_date.is_some() {
+        let finish = if projection.r#final { "finished" } else { "expected" };
+        let _ = write!(text, ", {finish} {}", dates::show_with_weekday(projection.finish_date));
+    }
+    text
+}
+
+/// The open questions, ahead of everything else since somebody waits for them.
+fn asked(questions: &[Note], colour: bool) -> String {
+    if questions.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", toned("Open questions", Tone::Alarm, colour));
+    for line in notes::told(questions, colour).lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    text.push('\n');
+    text
+}
+
+/// The fields as they are now; those that are not set are left out.
+fn facts(order: &Order) -> String {
     let labels: Vec<_> = order.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let priority = if order.priority == 0 { String::new() } else { order.priority.to_string() };
-    let due = order.visit.as_ref().filter(|_| !order.closed).and_then(|visit| visit.due_date);
-    vec![
-        ("due", dates::show_with_weekday(due)),
+    let facts = [
+        ("due", due(order)),
         ("with", words::holder(&order.assigned_user, &order.assigned_department)),
         ("type", order.order_type.clone()),
+        ("comes back to", order.interrupted_status.clone()),
         ("customer", order.customer_reference.clone()),
         ("vendor", order.vendor_reference.clone()),
         ("sales line", order.sales_order_line.clone()),
@@ -120,47 +151,100 @@ fn facts(order: &Order) -> Vec<(&'static str, String)> {
         ("imported", if order.imported { "yes".to_owned() } else { String::new() }),
         ("id", order.id.clone()),
         ("etag", order.etag.clone()),
-    ]
+    ];
+    let mut text = String::new();
+    for (label, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = writeln!(text, "  {label:<14} {}", words::clean(value));
+    }
+    text
 }
 
-fn table(visits: &[Visit], colour: bool) -> String {
-    let mut sheet = Sheet::new(&["#", "STATUS", "ENTERED", "DUE", "LEFT", ""], colour);
-    (0..5).for_each(|column| sheet.keep_whole(column));
-    for visit in visits {
-        let tone = if visit.overdue { Tone::Alarm } else { Tone::Plain };
-        let rest = if visit.skipped { Tone::Faint } else { Tone::Plain };
-        sheet.toned_row([
-            (visit.sequence.to_string(), Tone::Faint),
-            (visit.status_name.clone(), rest),
-            (dates::show_instant(visit.enter_time.as_ref()), rest),
-            (dates::show_with_weekday(visit.due_date), tone),
-            (dates::show_instant(visit.leave_time.as_ref()), rest),
-            (words::remarks(visit), tone),
-        ]);
+/// The due date of an open order, with where it came from.
+fn due(order: &Order) -> String {
+    let Some(visit) = order.visit.as_ref().filter(|visit| !order.closed && visit.due_date.is_some()) else {
+        return String::new();
+    };
+    let date = dates::show_with_weekday(visit.due_date);
+    match visit.due_source() {
+        DueSource::Unspecified => date,
+        source => format!("{date} ({})", words::due_source(source)),
     }
-    sheet.fitted()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grpc::proto::{
+        Date,
+        v1::{Assessment, NoteKind, Projection},
+    };
 
-    #[test]
-    fn a_block_begins_with_what_matters() {
-        let visit = Visit { sequence: 1, status_name: "Milling".into(), overdue: true, ..Visit::default() };
-        let order = Order {
+    fn late() -> Order {
+        let date = |day| Some(Date { year: 2026, month: 3, day });
+        let projection = Projection {
+            health: Health::Late.into(),
+            slack_business_days: -3,
+            finish_date: date(17),
+            target_date: date(12),
+            r#final: false,
+        };
+        let visit = Visit { status_name: "Milling".into(), due_date: date(2), ..Visit::default() };
+        Order {
             number: "W-1".into(),
             title: "Shaft".into(),
             overdue: true,
             days_late: 2,
-            visit: Some(visit.clone()),
+            delivery_date: date(12),
+            visit: Some(Visit { due_source: DueSource::Manual.into(), ..visit }),
+            projection: Some(projection),
             ..Order::default()
+        }
+    }
+
+    #[test]
+    fn the_heading_says_what_matters() {
+        assert_eq!(
+            heading(&late(), false),
+            "W-1  Shaft: Milling, 2 days late\n\
+             late by 3 days against delivery 2026-03-12 Thu, expected 2026-03-17 Tue\n"
+        );
+        let plan = Order { delivery_date: None, ..late() };
+        assert!(heading(&plan, false).contains("against the plan 2026-03-12"));
+        assert_eq!(heading(&Order { projection: None, ..late() }, false), "W-1  Shaft: Milling, 2 days late\n");
+    }
+
+    #[test]
+    fn what_a_person_says_stands_beside_what_is_computed() {
+        let said = Assessment { health: Health::OnTarget.into(), author: "anna".into(), ..Assessment::default() };
+        let text = heading(&Order { assessment: Some(said), ..late() }, false);
+        assert!(text.contains("expected 2026-03-17 Tue; anna says: on target"), "{text}");
+    }
+
+    #[test]
+    fn late_is_red_until_it_is_closed() {
+        assert_eq!(heading(&late(), true).matches("\u{1b}[31m").count(), 2);
+        let closed = Order { closed: true, overdue: false, ..late() };
+        assert!(!heading(&closed, true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn facts_that_are_not_set_are_left_out() {
+        let text = facts(&late());
+        assert!(text.starts_with("  due            2026-03-02 Mon (set by hand)\n"), "{text}");
+        assert!(!text.contains("vendor") && !text.contains("comes back"), "{text}");
+    }
+
+    #[test]
+    fn open_questions_stand_apart() {
+        let question = Note {
+            id: "7".into(),
+            text: "which drawing?".into(),
+            kind: NoteKind::Question.into(),
+            open: true,
+            ..Note::default()
         };
-        let note = |text: &str| Note { author: "anna".into(), text: text.into(), ..Note::default() };
-        let notes: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(note).into();
-        let text = block(&order, &[visit], &notes, false);
-        assert!(text.starts_with("W-1  Shaft: Milling, 2 days late\n"), "{text}");
-        assert!(text.contains("Notes (the last 5 of 6)") && !text.contains(": a\n"), "{text}");
-        assert!(!text.contains("vendor"), "{text}");
+        let text = asked(&[question], false);
+        assert!(text.starts_with("\nOpen questions\n") && text.contains("--answers 7"), "{text}");
+        assert_eq!(asked(&[], false), "");
     }
 }
