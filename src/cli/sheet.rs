@@ -4,6 +4,39 @@ use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, 
 
 use super::words::clean;
 
+/// Columns of the terminal; `None` where standard output is none.
+pub fn terminal_width() -> Option<usize> {
+    Table::new().width().map(usize::from)
+}
+
+/// Text as lines of at most `width` letters, broken at spaces where there are some, each behind `indent` spaces; a table would
+/// lose the indent. A line gets at least 20 letters; letters of double width count as one.
+pub fn indented(text: &str, indent: usize, width: Option<usize>) -> Vec<String> {
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(indent).max(20));
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for word in text.split(' ') {
+        let mut letters: Vec<_> = word.chars().collect();
+        let space = usize::from(length > 0);
+        if length > 0 && length + space + letters.len() > room {
+            lines.push(String::new());
+            length = 0;
+        } else if let Some(line) = lines.last_mut().filter(|_| length > 0) {
+            line.push(' ');
+            length += 1;
+        }
+        while length + letters.len() > room {
+            let rest = letters.split_off(room - length);
+            lines.last_mut().expect("one line at least").extend(letters);
+            lines.push(String::new());
+            (letters, length) = (rest, 0);
+        }
+        length += letters.len();
+        lines.last_mut().expect("one line at least").extend(letters);
+    }
+    lines.into_iter().map(|line| " ".repeat(indent) + &line).collect()
+}
+
 /// A table under construction.
 pub struct Sheet {
     table: Table,
@@ -131,5 +164,22 @@ mod tests {
     fn text_outside_a_table_is_cleaned_too() {
         assert_eq!(toned("a\u{7}", Tone::Alarm, false), "a");
         assert_eq!(toned("a\u{1b}", Tone::Alarm, true), "\u{1b}[31ma\u{1b}[39m");
+    }
+
+    #[test]
+    fn indented_text_is_broken_at_spaces_and_keeps_its_indent() {
+        let text = "the part that came back measures 12.7";
+        assert_eq!(indented(text, 2, Some(24)), ["  the part that came", "  back measures 12.7"]);
+        assert_eq!(indented(text, 2, None), [format!("  {text}")]);
+        assert_eq!(indented("", 2, Some(24)), ["  "]);
+    }
+
+    #[test]
+    fn a_word_that_is_too_long_is_cut() {
+        let word = "x".repeat(45);
+        let lengths: Vec<_> = indented(&word, 0, Some(20)).iter().map(String::len).collect();
+        assert_eq!(lengths, [20, 20, 5]);
+        let lengths: Vec<_> = indented(&format!("no {word}"), 0, Some(20)).iter().map(String::len).collect();
+        assert_eq!(lengths, [2, 20, 20, 5]);
     }
 }

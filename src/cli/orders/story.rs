@@ -8,7 +8,7 @@ use super::history::{by, consequences, reason};
 use crate::{
     cli::{
         dates,
-        sheet::{Sheet, Tone},
+        sheet::{Tone, indented, terminal_width, toned},
         words,
     },
     grpc::proto::v1::{DueSource, HistoryEntry, HistoryKind, Note, NoteKind, Visit},
@@ -16,6 +16,8 @@ use crate::{
 
 /// Entries that are told unless all are asked for.
 const SHOWN_MAX: usize = 40;
+/// Columns of the margin with the time of an entry.
+const WHEN_WIDTH: usize = 18;
 /// Letters of a question that are repeated above its answer.
 const QUESTION_MAX: usize = 60;
 
@@ -30,22 +32,30 @@ pub fn told(entries: &[HistoryEntry], visits: &[Visit], all: bool, colour: bool)
         let (noun, verb) = if hidden == 1 { ("entry", "is") } else { ("entries", "are") };
         let _ = writeln!(text, "{} earlier {noun} {verb} hidden; --all shows them.\n", words::grouped(hidden));
     }
-    text.push_str(&sheet(entries, visits, hidden, colour).fitted());
-    text.push('\n');
+    let width = terminal_width();
+    for (place, entry) in entries.iter().enumerate().skip(hidden) {
+        let before = place.checked_sub(1).and_then(|place| entries.get(place));
+        let when = dates::show_instant(entry.time.as_ref());
+        text.push_str(&paragraph(&when, lines(entry, before, &entries[..place], visits), width, colour));
+    }
     text
 }
 
-fn sheet(entries: &[HistoryEntry], visits: &[Visit], hidden: usize, colour: bool) -> Sheet {
-    let mut sheet = Sheet::new(&["WHEN", "WHAT"], colour);
-    sheet.keep_whole(0);
-    for (place, entry) in entries.iter().enumerate().skip(hidden) {
-        let before = place.checked_sub(1).and_then(|place| entries.get(place));
-        let mut when = dates::show_instant(entry.time.as_ref());
-        for (text, tone) in lines(entry, before, &entries[..place], visits) {
-            sheet.toned_row([(std::mem::take(&mut when), Tone::Faint), (text, tone)]);
+/// The time, and beside it the lines, each as deep as it was.
+fn paragraph(when: &str, lines: Vec<Line>, width: Option<usize>, colour: bool) -> String {
+    let mut text = String::new();
+    let mut when = Some(when);
+    for (line, tone) in lines {
+        let line = words::clean(&line);
+        let words = line.trim_start_matches(' ');
+        for shown in indented(words, WHEN_WIDTH + line.len() - words.len(), width) {
+            let (margin, rest) = shown.split_at(WHEN_WIDTH);
+            let margin = when.take().map_or_else(|| margin.to_owned(), |when| format!("{when:<WHEN_WIDTH$}"));
+            let shown = toned(&margin, Tone::Faint, colour) + &toned(rest, tone, colour);
+            let _ = writeln!(text, "{}", shown.trim_end());
         }
     }
-    sheet
+    text
 }
 
 /// One entry: what happened, then what belongs to it, indented.
@@ -339,5 +349,15 @@ mod tests {
     fn a_foreign_text_cannot_steer_the_terminal() {
         let entry = HistoryEntry { actor: "a\u{1b}[2J".into(), ..noted("", NoteKind::Note, "x\u{1b}]0;y\u{7}") };
         assert!(!told(&[entry], &[], true, false).contains(['\u{1b}', '\u{7}']));
+    }
+
+    #[test]
+    fn a_narrow_terminal_keeps_texts_indented() {
+        let lines =
+            vec![("anna wrote:".to_owned(), Tone::Plain), ("    12.5 or 12.7 at both ends?".to_owned(), Tone::Plain)];
+        assert_eq!(
+            paragraph("2026-01-05 08:00", lines, Some(44), false),
+            "2026-01-05 08:00  anna wrote:\n                      12.5 or 12.7 at both\n                      ends?\n"
+        );
     }
 }
