@@ -6,6 +6,7 @@ mod catalogue;
 mod cycle_edits;
 mod deliveries;
 mod directory;
+mod edit_races;
 mod factory_log;
 mod faults;
 mod floors;
