@@ -11,6 +11,7 @@ mod factory_log;
 mod faults;
 mod floors;
 mod import;
+mod model;
 mod orders;
 mod overdue;
 mod python_client;
