@@ -8,6 +8,7 @@ mod catch_mail;
 mod dates;
 mod deliveries;
 mod edit_plan;
+mod export_config;
 mod failure;
 mod import;
 mod install;
