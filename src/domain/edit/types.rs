@@ -243,8 +243,8 @@ pub(super) fn edited(
     catalogue: &Catalogue,
 ) -> Result<Edited, Refusal> {
     let effect = CycleEffect { before: before.clone(), after: after.clone(), replacements, replan };
-    effect.check("replacements")?;
     check_cycle(&after)?;
+    effect.check("replacements")?;
     if let Some(status) = after.statuses.iter().find(|status| before.retired.contains(&status.id)) {
         let id = &status.id;
         let text =
