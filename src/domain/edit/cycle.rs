@@ -64,13 +64,12 @@ impl CycleEffect {
         ids.into_iter().collect()
     }
 
-    /// Ids of the statuses in which an order may be that this edit touches: those touched themselves, and those in which open
-    /// orders wait beside the cycle to come back to one of them, or are planned anew.
+    /// Ids of the statuses in which an order may be that this edit touches: those touched themselves, and all in which open
+    /// orders are, since an order may wait to come back to one of them from anywhere.
     #[must_use]
     pub fn looked_at(&self) -> Vec<String> {
         let touched = self.touched();
-        let open = |status: &&Status| !status.closes() && (self.replan || !status.in_cycle());
-        let looked_at = |status: &&Status| open(status) || touched.contains(&status.id);
+        let looked_at = |status: &&Status| !status.closes() || touched.contains(&status.id);
         self.before.statuses.iter().filter(looked_at).map(|status| status.id.clone()).collect()
     }
 
