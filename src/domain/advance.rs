@@ -1,5 +1,7 @@
 //! Advance: moves an order into another status.
 
+use std::borrow::Cow;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,7 @@ use super::{
     },
     catalogue::{OrderType, Status, StatusClock},
     note::{self, NOTE_MAX, Note, NoteKind, Notify},
-    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order},
+    order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Interrupted, Order},
     refusal::{Kind, Refusal},
     schedule,
     step::{Step, step},
@@ -105,6 +107,7 @@ pub fn advance(
         (false, true) => return Err(Refusal::NotClosed { status: before.visit.status.clone() }),
         _ => {}
     }
+    let before = &*found_again(before, order_type);
     let target = target(before, order_type, request.target.as_deref())?;
     let acted_for = on_behalf_of(&request.on_behalf_of, cx)?;
     check_allowed(before, order_type, target, &acted_for, cx)?;
@@ -211,6 +214,26 @@ fn check_allowed(
     })
 }
 
+/// A closed order as its type is today: edits of a cycle leave closed orders alone, so where it was in the cycle, and what it
+/// would come back to, may be gone. It follows what took their place; what went without is forgotten.
+fn found_again<'a>(order: &'a Order, order_type: &OrderType) -> Cow<'a, Order> {
+    let gone = |id: &str| order_type.status(id).is_none();
+    let waits = order.interrupted.as_ref().map_or("", |interrupted| &interrupted.status);
+    if order.closed_at.is_none() || !(gone(&order.cycle_status) || (!waits.is_empty() && gone(waits))) {
+        return Cow::Borrowed(order);
+    }
+    let mut order = order.clone();
+    let successor = |id: &str| order_type.successor_of(id).map(|status| status.id.clone());
+    if let Some(id) = successor(&order.cycle_status) {
+        order.cycle_status = id;
+    }
+    order.interrupted = order.interrupted.take().and_then(|interrupted| {
+        let status = successor(&interrupted.status)?;
+        Some(Interrupted { status, ..interrupted })
+    });
+    Cow::Owned(order)
+}
+
 /// Where the move goes.
 fn target<'a>(order: &Order, order_type: &'a OrderType, named: Option<&str>) -> Result<&'a Status, Refusal> {
     let current = order.visit.status.as_str();
@@ -302,7 +325,6 @@ mod tests {
     use crate::domain::{
         catalogue::StatusKind,
         create::{NewOrder, blank},
-        order::Interrupted,
     };
 
     fn status(id: &str, kind: StatusKind) -> Status {
@@ -341,6 +363,7 @@ mod tests {
             moves: Vec::new(),
             health_tolerance: 0,
             retired: Vec::new(),
+            replaced: std::collections::BTreeMap::new(),
             version: 1,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,

@@ -156,6 +156,9 @@ pub struct OrderType {
     /// Ids of statuses that orders were in and that are gone; never used again.
     #[serde(default)]
     pub retired: Vec<String>,
+    /// From the id of a retired status to that of the one that took its orders, which may be gone by now as well.
+    #[serde(default)]
+    pub replaced: BTreeMap<String, String>,
     /// Version of this row.
     pub version: i64,
     /// When it was created.
@@ -182,6 +185,20 @@ impl OrderType {
     pub fn next(&self, id: &str) -> Option<&Status> {
         let index = self.statuses.iter().position(|status| status.id == id)?;
         self.statuses[index + 1..].iter().find(|status| status.in_cycle() && !status.inactive)
+    }
+
+    /// The status that took the place of one that is gone, or the one of that id itself; `None` when it went without.
+    #[must_use]
+    pub fn successor_of<'a>(&'a self, id: &'a str) -> Option<&'a Status> {
+        let mut id = id;
+        // Each of them is retired once, so the chain has an end.
+        for _ in 0..=self.replaced.len() {
+            if let Some(status) = self.status(id) {
+                return Some(status);
+            }
+            id = self.replaced.get(id)?;
+        }
+        None
     }
 
     /// The status that new orders get.

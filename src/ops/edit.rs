@@ -184,7 +184,7 @@ where
     }
     for change in &edited.changes {
         if let Change::OrderType(order_type) = change {
-            edit.remove_statuses(order_type, now).await?;
+            edit.remove_statuses(order_type, edited.replacements(), now).await?;
         }
     }
     if let Some(key) = &write.request {

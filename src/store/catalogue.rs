@@ -33,6 +33,7 @@ struct TypeRow {
     moves: Vec<AllowedMove>,
     health_tolerance: u32,
     retired: Vec<String>,
+    replaced: BTreeMap<String, String>,
     version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -96,6 +97,8 @@ pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, Sto
             (SELECT COALESCE(json_agg(t), '[]') FROM (
                 SELECT id, name, description, calendar, default_status, inactive, moves, health_tolerance,
                     ARRAY(SELECT r.id FROM retired_statuses r WHERE r.order_type = order_types.id ORDER BY r.id) AS retired,
+                    (SELECT COALESCE(json_object_agg(r.id, r.replacement), '{}') FROM retired_statuses r
+                        WHERE r.order_type = order_types.id AND r.replacement IS NOT NULL) AS replaced,
                     version, created_at, updated_at
                 FROM order_types ORDER BY id LIMIT 1000
             ) AS t) AS "types!: Json<Vec<TypeRow>>",
@@ -162,6 +165,7 @@ fn order_type(row: TypeRow) -> OrderType {
         moves: row.moves,
         health_tolerance: row.health_tolerance,
         retired: row.retired,
+        replaced: row.replaced,
         version: row.version,
         created_at: row.created_at,
         updated_at: row.updated_at,

@@ -1,5 +1,7 @@
 //! The rows of the catalogue, as edits write them: each only over the version that was decided on.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{StoreError, StoreFault, catalogue_edit::CatalogueEdit};
@@ -198,25 +200,41 @@ impl CatalogueEdit {
         guard("write an order type", written == 1)
     }
 
-    /// Removes the statuses that a type has no more; the ids of those that an order ever was in are not used again. Their
-    /// orders must have been moved.
+    /// Removes the statuses that a type has no more; the ids of those that an order ever was in, while it was of this type, are
+    /// not used again. Their orders must have been moved; `replacements` says where to.
     ///
     /// # Errors
     /// `Constraint("orders_status_fkey")` when an order is in one of them.
-    pub async fn remove_statuses(&mut self, order_type: &OrderType, now: DateTime<Utc>) -> Result<(), StoreError> {
+    pub async fn remove_statuses(
+        &mut self,
+        order_type: &OrderType,
+        replacements: &BTreeMap<String, String>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (from, to): (Vec<_>, Vec<_>) = replacements.clone().into_iter().unzip();
         let ids: Vec<_> = order_type.statuses.iter().map(|status| status.id.clone()).collect();
         sqlx::query!(
             "WITH gone AS (
                 DELETE FROM statuses WHERE order_type = $1 AND id <> ALL ($2::text[]) RETURNING id, name
             )
-            INSERT INTO retired_statuses (order_type, id, name, retired_at)
-            SELECT $1, gone.id, gone.name, $3 FROM gone
+            INSERT INTO retired_statuses (order_type, id, name, retired_at, replacement)
+            SELECT $1, gone.id, gone.name, $3, r.taker
+            FROM gone LEFT JOIN UNNEST($4::text[], $5::text[]) AS r (id, taker) ON r.id = gone.id
             WHERE EXISTS (
-                SELECT FROM visits JOIN orders ON orders.id = visits.order_id
-                WHERE visits.status = gone.id AND orders.order_type = $1)",
+                SELECT FROM visits v JOIN orders o ON o.id = v.order_id
+                WHERE v.status = gone.id AND o.order_type = $1 AND NOT EXISTS (
+                    SELECT FROM past_types p WHERE p.order_id = v.order_id AND p.through_sequence >= v.sequence))
+            OR EXISTS (
+                SELECT FROM past_types p JOIN visits v ON v.order_id = p.order_id AND v.sequence <= p.through_sequence
+                WHERE p.order_type = $1 AND v.status = gone.id AND NOT EXISTS (
+                    SELECT FROM past_types e
+                    WHERE e.order_id = p.order_id AND e.through_sequence < p.through_sequence
+                        AND e.through_sequence >= v.sequence))",
             order_type.id,
             &ids,
-            now
+            now,
+            &from,
+            &to
         )
         .execute(&mut *self.transaction)
         .await

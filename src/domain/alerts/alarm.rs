@@ -122,6 +122,7 @@ mod tests {
             moves: Vec::new(),
             health_tolerance: 0,
             retired: Vec::new(),
+            replaced: std::collections::BTreeMap::new(),
             version: 1,
             created_at: at,
             updated_at: at,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::invalid;
+use super::{faults::Faults, invalid};
 use crate::domain::{
     catalogue::{OrderType, Status},
     refusal::{Kind, Refusal},
@@ -23,30 +23,32 @@ pub struct CycleEffect {
 
 impl CycleEffect {
     /// Checks the replacements: each stands for a status that goes, and is active, of the same type, a step of the cycle if that
-    /// one is, and closes orders if and only if that one does.
-    ///
-    /// # Errors
-    /// `Invalid` (a replacement for a status that stays), `NotFound`, `Inactive`, `CycleBroken`.
-    pub fn check(&self, field: &str) -> Result<(), Refusal> {
+    /// one is, and closes orders if and only if that one does. Finds `Invalid` (a replacement for a status that stays),
+    /// `NotFound`, `Inactive`, `CycleBroken`.
+    pub(super) fn check(&self, field: &str, faults: &mut Faults) {
         for (from, to) in &self.replacements {
-            let gone = self.before.status(from).ok_or_else(|| missing(from))?;
-            if self.after.status(from).is_some() {
-                let text = if from == to { "a status cannot replace itself" } else { "the status stays in the cycle" };
-                return Err(invalid(field, format!("'{from}': {text}")));
-            }
-            let taker = self.after.status(to).ok_or_else(|| missing(to))?;
-            if taker.inactive {
-                return Err(Refusal::Inactive { kind: Kind::Status, id: to.clone() });
-            }
-            let broken = |text: String| Err(Refusal::CycleBroken(text));
-            match (gone.closes(), taker.closes()) {
-                (true, false) => return broken(format!("'{from}' closes orders, '{to}' would open them again")),
-                (false, true) => return broken(format!("'{to}' would close the open orders of '{from}'")),
-                _ => {}
-            }
-            if gone.in_cycle() && !taker.in_cycle() {
-                return broken(format!("'{from}' is a step of the cycle, '{to}' stands beside it"));
-            }
+            faults.add(self.check_replacement(field, from, to));
+        }
+    }
+
+    fn check_replacement(&self, field: &str, from: &str, to: &str) -> Result<(), Refusal> {
+        let gone = self.before.status(from).ok_or_else(|| missing(from))?;
+        if self.after.status(from).is_some() {
+            let text = if from == to { "a status cannot replace itself" } else { "the status stays in the cycle" };
+            return Err(invalid(field, format!("'{from}': {text}")));
+        }
+        let taker = self.after.status(to).ok_or_else(|| missing(to))?;
+        if taker.inactive {
+            return Err(Refusal::Inactive { kind: Kind::Status, id: to.to_owned() });
+        }
+        let broken = |text: String| Err(Refusal::CycleBroken(text));
+        match (gone.closes(), taker.closes()) {
+            (true, false) => return broken(format!("'{from}' closes orders, '{to}' would open them again")),
+            (false, true) => return broken(format!("'{to}' would close the open orders of '{from}'")),
+            _ => {}
+        }
+        if gone.in_cycle() && !taker.in_cycle() {
+            return broken(format!("'{from}' is a step of the cycle, '{to}' stands beside it"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Named, all_active, all_exist, check_etag, check_room, not_found, set, taken};
+use super::{Named, check_etag, check_room, faults::Faults, not_found, set, taken};
 use crate::domain::{
     catalogue::{Catalogue, Department},
     refusal::{Kind, Refusal},
@@ -55,13 +55,13 @@ impl DepartmentEdit {
     /// `NotFound` (a manager, a member, the calendar), `Invalid` when there are `DEPARTMENTS_MAX`, `AlreadyExists`, `Inactive` (a manager, a
     /// member).
     pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Department, Refusal> {
-        let named = self.named(None);
-        all_exist(&named, catalogue)?;
+        let mut faults = Faults::default();
+        faults.add_named(&self.named(None), catalogue);
         if catalogue.departments.contains_key(&self.id) {
-            return Err(taken(Kind::Department, &self.id));
+            faults.add(Err(taken(Kind::Department, &self.id)));
         }
-        check_room("department", Kind::Department, catalogue.departments.len(), DEPARTMENTS_MAX)?;
-        all_active(&named, catalogue)?;
+        faults.add(check_room("department", Kind::Department, catalogue.departments.len(), DEPARTMENTS_MAX));
+        faults.told()?;
         let blank = Department {
             id: self.id.clone(),
             name: String::new(),
@@ -82,10 +82,10 @@ impl DepartmentEdit {
     /// `NotFound` (the department, what it newly names), `EtagMismatch`, `Inactive` (a manager or member who was none before).
     pub fn update(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Department, Refusal> {
         let before = catalogue.departments.get(&self.id).ok_or_else(|| not_found(Kind::Department, &self.id))?;
-        let named = self.named(Some(before));
-        all_exist(&named, catalogue)?;
-        check_etag(Kind::Department, self.etag.as_deref(), before.version)?;
-        all_active(&named, catalogue)?;
+        let mut faults = Faults::default();
+        faults.add_named(&self.named(Some(before)), catalogue);
+        faults.add(check_etag(Kind::Department, self.etag.as_deref(), before.version));
+        faults.told()?;
         Ok(self.onto(Department::clone(before), now))
     }
 

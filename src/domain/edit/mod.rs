@@ -11,6 +11,7 @@
 mod calendars;
 mod cycle;
 mod departments;
+mod faults;
 mod on_orders;
 mod plan;
 mod stages;
@@ -28,7 +29,7 @@ pub use statuses::{NewStatus, StatusEdit, StatusRemoval};
 pub use types::{ICONS, NewOrderType, OrderTypeEdit, STATUSES_MAX, TYPES_MAX, colour};
 pub use users::{ROLES, Responsibilities, USERS_MAX, UserEdit};
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     catalogue::{Catalogue, Department, OrderType, Stage, User},
@@ -71,6 +72,16 @@ impl Edited {
 }
 
 impl Edited {
+    /// From the id of a status that goes to the id of the one that gets its orders.
+    #[must_use]
+    pub fn replacements(&self) -> &BTreeMap<String, String> {
+        const NONE: &BTreeMap<String, String> = &BTreeMap::new();
+        match &self.on_orders {
+            OnOrders::Cycle(effect) => &effect.replacements,
+            OnOrders::Nothing | OnOrders::Reassign { .. } => NONE,
+        }
+    }
+
     /// What it comes to: the rows it writes, as its plan is known by. Instants are left out, since they pass.
     #[must_use]
     pub fn basis(&self) -> String {
@@ -112,25 +123,16 @@ enum Named<'a> {
     User(&'a str),
 }
 
-/// `NotFound` for the first that is missing.
-fn all_exist(named: &[Named<'_>], catalogue: &Catalogue) -> Result<(), Refusal> {
-    named.iter().try_for_each(|named| {
-        let (found, kind, id) = match *named {
-            Named::Calendar(id) => (catalogue.calendars.contains_key(id), Kind::Calendar, id),
-            Named::Department(id) => (catalogue.departments.contains_key(id), Kind::Department, id),
-            Named::User(id) => (catalogue.users.contains_key(id), Kind::User, id),
-        };
-        if found { Ok(()) } else { Err(not_found(kind, id)) }
-    })
-}
-
-/// `Inactive` for the first that cannot be chosen.
-fn all_active(named: &[Named<'_>], catalogue: &Catalogue) -> Result<(), Refusal> {
-    named.iter().try_for_each(|named| match *named {
-        Named::Calendar(_) => Ok(()),
-        Named::Department(id) => catalogue.active_department(id).map(drop),
-        Named::User(id) => catalogue.active_user(id).map(drop),
-    })
+impl Named<'_> {
+    /// `NotFound` when it is missing, `Inactive` when it cannot be chosen.
+    fn check(self, catalogue: &Catalogue) -> Result<(), Refusal> {
+        match self {
+            Self::Calendar(id) if catalogue.calendars.contains_key(id) => Ok(()),
+            Self::Calendar(id) => Err(not_found(Kind::Calendar, id)),
+            Self::Department(id) => catalogue.active_department(id).map(drop),
+            Self::User(id) => catalogue.active_user(id).map(drop),
+        }
+    }
 }
 
 fn not_found(kind: Kind, id: &str) -> Refusal {

@@ -90,26 +90,13 @@ fn reassign(before: &Order, from: &str, to: &str, cx: &mut Context<'_>) -> Optio
 
 fn edit_cycle(before: &Order, effect: &CycleEffect, cx: &mut Context<'_>) -> Result<Option<Decision>, Refusal> {
     let mut order = before.clone();
-    let open = before.closed_at.is_none();
-    if open {
-        effect.replaced(&before.cycle_status).clone_into(&mut order.cycle_status);
-        if let Some(interrupted) = &mut order.interrupted {
-            interrupted.status = effect.replaced(&interrupted.status).to_owned();
-        }
-    }
     let closed = move_or_close(&mut order, before, effect, cx)?;
-    let mut replanned = false;
-    if effect.replan && open && order.closed_at.is_none() {
-        let was = order.interrupted.clone();
-        replan_interrupted(&mut order, &effect.after, cx)?;
-        replanned = order.interrupted != was;
-        if closed.is_none() {
-            replan(&mut order, effect, cx)?;
-        }
+    if effect.replan && closed.is_none() && order.closed_at.is_none() {
+        replan(&mut order, effect, cx)?;
     }
     let due_moved = closed.is_none() && order.visit.due != before.visit.due;
     let edited = closed.is_some() || order.closed_at != before.closed_at || waits_for(&order) != waits_for(before);
-    if !edited && !due_moved && !replanned {
+    if !edited && !due_moved && order.interrupted == before.interrupted {
         return Ok(None);
     }
     order.touch(cx.now);
@@ -157,6 +144,10 @@ fn move_or_close(
     let target = after.status(to).ok_or_else(missing)?;
     let today = schedule::local_date(catalogue.calendar_of(after)?, cx.now).max(before.visit.entered_on);
     if to == before.visit.status {
+        redirect(order, effect, cx)?;
+        // Where it waits to come back to is where it is.
+        let current = &before.visit.status;
+        order.interrupted.take_if(|interrupted| interrupted.status == *current && before.closed_at.is_none());
         if before.closed_at.is_none() && target.closes() {
             close(order, after, catalogue, cx.now, today);
         }
@@ -172,7 +163,9 @@ fn move_or_close(
         actor: cx.actor,
         acted_for: "",
     };
+    // What was interrupted moves by the days of a hold that ends here, by the cycle in which it was interrupted.
     let (closed, _) = leave(order, &effect.before, catalogue, step)?;
+    redirect(order, effect, cx)?;
     if before.closed_at.is_none() {
         assign(order, target, None, None, cx)?;
     }
@@ -182,6 +175,18 @@ fn move_or_close(
         order.finish = before.finish;
     }
     Ok(Some(closed))
+}
+
+/// Sends an open order on to what replaces the statuses that it waits for, and plans anew what it comes back to.
+fn redirect(order: &mut Order, effect: &CycleEffect, cx: &Context<'_>) -> Result<(), Refusal> {
+    if order.closed_at.is_some() {
+        return Ok(());
+    }
+    order.cycle_status = effect.replaced(&order.cycle_status).to_owned();
+    if let Some(interrupted) = &mut order.interrupted {
+        interrupted.status = effect.replaced(&interrupted.status).to_owned();
+    }
+    if effect.replan { replan_interrupted(order, &effect.after, cx) } else { Ok(()) }
 }
 
 /// Plans the due date of the current visit anew, unless a person set it, or it goes on with an interrupted visit that counted

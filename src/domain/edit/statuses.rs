@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Edited, STATUSES_MAX, all_active, all_exist, check_etag, invalid, not_found, set, taken,
+    Edited, STATUSES_MAX, check_etag,
+    faults::Faults,
+    invalid, not_found, set, taken,
     types::{check_status, edited, named_by, touched},
 };
 use crate::domain::{
@@ -46,29 +48,26 @@ impl NewStatus {
     pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
         let before = catalogue.order_type(&self.order_type)?;
         let mut order_type = before.clone();
-        let named = named_by(&self.status, None);
-        all_exist(&named, catalogue)?;
+        let mut faults = Faults::default();
+        faults.add_named(&named_by(&self.status, None), catalogue);
         if order_type.status(&self.status.id).is_some() {
-            return Err(taken(Kind::Status, &self.status.id));
+            faults.add(Err(taken(Kind::Status, &self.status.id)));
         }
-        check_etag(Kind::OrderType, self.etag.as_deref(), order_type.version)?;
+        faults.add(check_etag(Kind::OrderType, self.etag.as_deref(), order_type.version));
         let count = order_type.statuses.len();
         if count >= STATUSES_MAX {
-            return Err(invalid(
-                "status",
-                format!("the type has {count} statuses already; the limit is {STATUSES_MAX}"),
-            ));
+            let text = format!("the type has {count} statuses already; the limit is {STATUSES_MAX}");
+            faults.add(Err(invalid("status", text)));
         }
-        all_active(&named, catalogue)?;
         let default = if self.status.in_cycle() {
             let last = |status: &Status| status.kind == StatusKind::Final && !status.inactive;
             order_type.statuses.iter().position(last).unwrap_or(count)
         } else {
             count
         };
-        let position = within_list("position", self.position.unwrap_or(default), count)?;
+        let position = within_list("position", self.position.unwrap_or(default), count, &mut faults);
         order_type.statuses.insert(position, self.status.clone());
-        edited(before, touched(order_type, now), BTreeMap::new(), self.replan, catalogue)
+        edited(before, touched(order_type, now), BTreeMap::new(), self.replan, catalogue, faults)
     }
 }
 
@@ -142,14 +141,14 @@ impl StatusEdit {
         let (index, before) = find(&order_type, &self.id)?;
         let before = before.clone();
         let after = self.onto(before.clone());
-        let named = named_by(&after, Some(&before));
-        all_exist(&named, catalogue)?;
-        check_etag(Kind::OrderType, self.etag.as_deref(), order_type.version)?;
-        all_active(&named, catalogue)?;
+        let mut faults = Faults::default();
+        faults.add_named(&named_by(&after, Some(&before)), catalogue);
+        faults.add(check_etag(Kind::OrderType, self.etag.as_deref(), order_type.version));
         order_type.statuses.remove(index);
-        let position = within_list("status.position", self.position.unwrap_or(index), order_type.statuses.len())?;
+        let last = order_type.statuses.len();
+        let position = within_list("status.position", self.position.unwrap_or(index), last, &mut faults);
         order_type.statuses.insert(position, after);
-        edited(type_before, touched(order_type, now), BTreeMap::new(), self.replan, catalogue)
+        edited(type_before, touched(order_type, now), BTreeMap::new(), self.replan, catalogue, faults)
     }
 
     fn onto(&self, mut status: Status) -> Status {
@@ -210,21 +209,22 @@ impl StatusRemoval {
         let before = catalogue.order_type(&self.order_type)?;
         let mut after = before.clone();
         let (index, gone) = find(before, &self.status)?;
+        let mut faults = Faults::default();
         for id in self.replacement.iter().chain(&self.successor) {
-            find(before, id)?;
+            faults.add(find(before, id).map(drop));
         }
-        check_etag(Kind::OrderType, self.etag.as_deref(), before.version)?;
+        faults.add(check_etag(Kind::OrderType, self.etag.as_deref(), before.version));
         after.statuses.remove(index);
         if let Some(successor) = &self.successor {
-            succeed(&mut after, gone, index, successor)?;
+            faults.add(succeed(&mut after, gone, index, successor));
         }
         if self.successor.is_some() && after.default_status.as_ref() == Some(&self.status) {
             after.default_status.clone_from(&self.successor);
         }
-        forget_moves(&mut after)?;
+        faults.add(forget_moves(&mut after));
         let taker = self.replacement.clone().or_else(|| self.successor.clone());
         let replacements = taker.map(|to| (self.status.clone(), to)).into_iter().collect();
-        edited(before, touched(after, now), replacements, self.replan, catalogue)
+        edited(before, touched(after, now), replacements, self.replan, catalogue, faults)
     }
 }
 
@@ -254,6 +254,10 @@ fn check_position(field: &str, position: Option<usize>, v: &mut Violations) {
     }
 }
 
-fn within_list(field: &str, position: usize, last: usize) -> Result<usize, Refusal> {
-    if position <= last { Ok(position) } else { Err(invalid(field, format!("must be from 0 to {last}"))) }
+/// The position; the last one when it lies beyond.
+fn within_list(field: &str, position: usize, last: usize, faults: &mut Faults) -> usize {
+    if position > last {
+        faults.add(Err(invalid(field, format!("must be from 0 to {last}"))));
+    }
+    position.min(last)
 }

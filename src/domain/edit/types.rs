@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Change, CycleEffect, Edited, Named, OnOrders, all_active, all_exist, check_etag, check_room, not_found, set, taken,
+    Change, CycleEffect, Edited, Named, OnOrders, check_etag, check_room, faults::Faults, not_found, set, taken,
 };
 use crate::domain::{
     catalogue::{Catalogue, OrderType, Status, StatusKind},
@@ -143,22 +143,19 @@ impl OrderTypeEdit {
         for status in self.statuses.iter().flatten() {
             named.extend(named_by(status, before.status(&status.id)));
         }
-        all_exist(&named, catalogue)?;
+        let mut faults = Faults::default();
+        faults.add_named(&named, catalogue);
         let mut after = self.onto(before.clone(), now);
         if let Some(Some(id)) = &self.default_status {
-            after.status(id).ok_or_else(|| not_found(Kind::Status, id))?;
+            let status = after.status(id).ok_or_else(|| not_found(Kind::Status, id));
+            let inactive = || Refusal::Inactive { kind: Kind::Status, id: id.clone() };
+            faults.add(status.and_then(|status| if status.inactive { Err(inactive()) } else { Ok(()) }));
         }
-        check_etag(Kind::OrderType, self.etag.as_deref(), before.version)?;
-        all_active(&named, catalogue)?;
-        if let Some(Some(id)) = &self.default_status
-            && after.status(id).is_some_and(|status| status.inactive)
-        {
-            return Err(Refusal::Inactive { kind: Kind::Status, id: id.clone() });
-        }
+        faults.add(check_etag(Kind::OrderType, self.etag.as_deref(), before.version));
         if self.statuses.is_some() && self.moves.is_none() {
-            forget_moves(&mut after)?;
+            faults.add(forget_moves(&mut after));
         }
-        edited(before, after, self.replacements.clone(), self.replan, catalogue)
+        edited(before, after, self.replacements.clone(), self.replan, catalogue, faults)
     }
 
     fn onto(&self, mut order_type: OrderType, now: DateTime<Utc>) -> OrderType {
@@ -203,12 +200,12 @@ impl NewOrderType {
         let id = &self.fields.id;
         let mut named: Vec<_> = self.fields.calendar.iter().map(|id| Named::Calendar(id)).collect();
         named.extend(self.statuses.iter().flat_map(|status| named_by(status, None)));
-        all_exist(&named, catalogue)?;
+        let mut faults = Faults::default();
+        faults.add_named(&named, catalogue);
         if catalogue.types.contains_key(id) {
-            return Err(taken(Kind::OrderType, id));
+            faults.add(Err(taken(Kind::OrderType, id)));
         }
-        check_room("order_type", Kind::OrderType, catalogue.types.len(), TYPES_MAX)?;
-        all_active(&named, catalogue)?;
+        faults.add(check_room("order_type", Kind::OrderType, catalogue.types.len(), TYPES_MAX));
         let blank = OrderType {
             id: id.clone(),
             name: String::new(),
@@ -220,12 +217,14 @@ impl NewOrderType {
             moves: Vec::new(),
             health_tolerance: 0,
             retired: Vec::new(),
+            replaced: BTreeMap::new(),
             version: 0,
             created_at: now,
             updated_at: now,
         };
         let order_type = self.fields.onto(blank.clone(), now);
-        check_cycle(&order_type)?;
+        check_cycle(&order_type, &mut faults);
+        faults.told()?;
         let warnings = warnings(&OrderType { statuses: Vec::new(), ..blank }, &order_type, catalogue);
         Ok(Edited { warnings, ..Edited::row(Change::OrderType(order_type)) })
     }
@@ -234,23 +233,25 @@ impl NewOrderType {
 /// What an edit of a cycle comes to: the type, and what that does to live orders.
 ///
 /// # Errors
-/// `NotFound`, `Inactive`, `Invalid` (the replacements), `CycleBroken`.
+/// Of `faults` and what else is found, the first in the documented order.
 pub(super) fn edited(
     before: &OrderType,
     after: OrderType,
     replacements: BTreeMap<String, String>,
     replan: bool,
     catalogue: &Catalogue,
+    mut faults: Faults,
 ) -> Result<Edited, Refusal> {
     let effect = CycleEffect { before: before.clone(), after: after.clone(), replacements, replan };
-    check_cycle(&after)?;
-    effect.check("replacements")?;
+    check_cycle(&after, &mut faults);
+    effect.check("replacements", &mut faults);
     if let Some(status) = after.statuses.iter().find(|status| before.retired.contains(&status.id)) {
         let id = &status.id;
         let text =
             format!("the id '{id}' stood for a status that orders were in; ids are never used again, take another");
-        return Err(Refusal::CycleBroken(text));
+        faults.add(Err(Refusal::CycleBroken(text)));
     }
+    faults.told()?;
     let warnings = warnings(before, &after, catalogue);
     let on_orders = if effect.is_nothing() { OnOrders::Nothing } else { OnOrders::Cycle(Box::new(effect)) };
     Ok(Edited { changes: vec![Change::OrderType(after)], on_orders, warnings })
@@ -332,7 +333,21 @@ pub(super) fn named_by<'a>(status: &'a Status, before: Option<&Status>) -> Vec<N
 }
 
 /// One active initial status first, one active final status last, an active default, and moves between statuses that exist.
-pub(super) fn check_cycle(order_type: &OrderType) -> Result<(), Refusal> {
+pub(super) fn check_cycle(order_type: &OrderType, faults: &mut Faults) {
+    faults.add(check_ends(order_type));
+    let named = order_type.moves.iter().flat_map(|it| it.from.iter().chain(std::iter::once(&it.to)));
+    if let Some(id) = named.into_iter().find(|id| order_type.status(id).is_none()) {
+        faults.add(Err(not_found(Kind::Status, id)));
+    }
+    if let Some(id) = order_type.default_status.as_deref()
+        && order_type.status(id).is_none_or(|status| status.inactive)
+    {
+        let text = format!("new orders get status '{id}'; give the type another default status first");
+        faults.add(Err(Refusal::CycleBroken(text)));
+    }
+}
+
+fn check_ends(order_type: &OrderType) -> Result<(), Refusal> {
     let broken = |text: String| Err(Refusal::CycleBroken(text));
     let active = |kind| order_type.statuses.iter().filter(|status| status.kind == kind && !status.inactive).count();
     for (kind, word) in [(StatusKind::Initial, "initial"), (StatusKind::Final, "final")] {
@@ -347,18 +362,7 @@ pub(super) fn check_cycle(order_type: &OrderType) -> Result<(), Refusal> {
     if order_type.active_cycle().next_back().is_none_or(|status| status.kind != StatusKind::Final) {
         return broken("the final status must stand after all others of the cycle".into());
     }
-    for it in &order_type.moves {
-        let mut named = it.from.iter().chain(std::iter::once(&it.to));
-        if let Some(id) = named.find(|id| order_type.status(id).is_none()) {
-            return Err(not_found(Kind::Status, id));
-        }
-    }
-    match order_type.default_status.as_deref() {
-        Some(id) if order_type.status(id).is_none_or(|status| status.inactive) => {
-            broken(format!("new orders get status '{id}'; give the type another default status first"))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// The type with its next version.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Edited, OnOrders, check_etag, check_room, invalid, not_found, set, taken};
+use super::{Change, Edited, Named, OnOrders, check_etag, check_room, faults::Faults, invalid, not_found, set, taken};
 use crate::domain::{
     catalogue::{Catalogue, User},
     refusal::{Kind, Refusal},
@@ -121,10 +121,12 @@ impl UserEdit {
     /// # Errors
     /// `Invalid` when there are `USERS_MAX`, `AlreadyExists`.
     pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<User, Refusal> {
+        let mut faults = Faults::default();
         if catalogue.users.contains_key(&self.id) {
-            return Err(taken(Kind::User, &self.id));
+            faults.add(Err(taken(Kind::User, &self.id)));
         }
-        check_room("user", Kind::User, catalogue.users.len(), USERS_MAX)?;
+        faults.add(check_room("user", Kind::User, catalogue.users.len(), USERS_MAX));
+        faults.told()?;
         let blank = User {
             id: self.id.clone(),
             display_name: String::new(),
@@ -148,20 +150,22 @@ impl UserEdit {
     /// same), `Inactive` (who gets it all).
     pub fn update(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
         let before = catalogue.users.get(&self.id).ok_or_else(|| not_found(Kind::User, &self.id))?;
-        if let Some(to) = self.reassign_to.as_deref().filter(|to| !catalogue.users.contains_key(*to)) {
-            return Err(not_found(Kind::User, to));
-        }
-        check_etag(Kind::User, self.etag.as_deref(), before.version)?;
+        let mut faults = Faults::default();
+        faults.add(check_etag(Kind::User, self.etag.as_deref(), before.version));
         let user = self.onto(User::clone(before), now);
+        if let Some(to) = &self.reassign_to {
+            faults.add(Named::User(to).check(catalogue));
+            if !user.inactive {
+                let text = "is only for a user who is or becomes inactive";
+                faults.add(Err(invalid("reassign_to", text.to_owned())));
+            } else if *to == user.id {
+                faults.add(Err(invalid("reassign_to", "must be somebody else".to_owned())));
+            }
+        }
+        faults.told()?;
         let Some(to) = &self.reassign_to else {
             return Ok(Edited::row(Change::User(user)));
         };
-        if !user.inactive || *to == user.id {
-            let text =
-                if user.inactive { "must be somebody else" } else { "is only for a user who is or becomes inactive" };
-            return Err(invalid("reassign_to", text.to_owned()));
-        }
-        catalogue.active_user(to)?;
         let mut changes = self.handed_over(to, catalogue, now);
         changes.push(Change::User(user));
         let on_orders = OnOrders::Reassign { from: self.id.clone(), to: to.clone() };
