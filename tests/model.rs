@@ -161,7 +161,7 @@ async fn seed(api: &Api) -> World {
             statuses,
             moves: Vec::new(),
             used: BTreeSet::new(),
-            retired: BTreeSet::new(),
+            retired: BTreeMap::new(),
             version: 1,
         };
         world.types.insert(id.into(), kind);

@@ -8,7 +8,8 @@ updated AS (
     FROM moved m WHERE o.id = m.id),
 closed AS (
     UPDATE visits v SET left_at = now(), completed_on = current_date
-    FROM moved m WHERE v.order_id = m.id AND v.sequence = m.visit_sequence),
+    FROM moved m WHERE v.order_id = m.id AND v.sequence = m.visit_sequence
+    RETURNING v.order_id),
 opened AS (
     INSERT INTO visits (order_id, sequence, status, status_name, entered_at, entered_on, rework, resumed, skipped, entered_by,
         entered_for, completed)
@@ -18,4 +19,4 @@ recorded AS (
     SELECT id, sequence, now(), 'CYCLE_EDITED', 'local', '', false, $3::json FROM moved),
 fed AS (
     INSERT INTO changes (order_id, version, at) SELECT id, version, now() FROM moved)
-SELECT count(*) FROM moved
+SELECT count(*) FROM closed

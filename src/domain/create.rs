@@ -133,12 +133,14 @@ fn is_quantity(text: &str) -> bool {
 /// Decides a new order.
 ///
 /// # Errors
-/// `AlreadyExists` when `taken`, `NotFound`, `Inactive`, `BeyondHorizon`.
+/// In this order: `NotFound` (the type, the status, on whose behalf, who gets it), `AlreadyExists` when `taken`, `Inactive` (the
+/// type, the status, on whose behalf, who gets it), `BeyondHorizon`.
 pub fn create(request: &NewOrder, on_behalf_of: &str, taken: bool, cx: &mut Context<'_>) -> Result<Decision, Refusal> {
+    let order_type = cx.catalogue.order_type(&request.order_type)?;
+    all_known(request, on_behalf_of, order_type, cx)?;
     if taken {
         return Err(Refusal::AlreadyExists { kind: Kind::Order, id: request.number.clone() });
     }
-    let order_type = cx.catalogue.order_type(&request.order_type)?;
     if order_type.inactive {
         return Err(Refusal::Inactive { kind: Kind::OrderType, id: order_type.id.clone() });
     }
@@ -172,6 +174,23 @@ pub fn create(request: &NewOrder, on_behalf_of: &str, taken: bool, cx: &mut Cont
     }
     let visits = vec![order.visit.clone()];
     Ok(Decision { effects, created: true, visits, history: vec![entry], ..Decision::of(order) })
+}
+
+/// `NotFound` for the first that is named and does not exist.
+fn all_known(request: &NewOrder, on_behalf_of: &str, order_type: &OrderType, cx: &Context<'_>) -> Result<(), Refusal> {
+    let user = |id: &str| (Kind::User, id.to_owned(), cx.catalogue.users.contains_key(id));
+    let department = |id: &str| (Kind::Department, id.to_owned(), cx.catalogue.departments.contains_key(id));
+    let status = |id: &str| (Kind::Status, id.to_owned(), order_type.status(id).is_some());
+    let named = [
+        request.status.as_deref().map(status),
+        (!on_behalf_of.is_empty()).then(|| user(on_behalf_of)),
+        request.assigned_department.as_deref().map(department),
+        request.assigned_user.as_deref().map(user),
+    ];
+    match named.into_iter().flatten().find(|(_, _, known)| !known) {
+        Some((kind, id, _)) => Err(Refusal::NotFound { kind, id }),
+        None => Ok(()),
+    }
 }
 
 fn first_status<'a>(order_type: &'a OrderType, named: Option<&str>) -> Result<&'a Status, Refusal> {

@@ -12,7 +12,7 @@ use super::{
     edit::ROLES,
     order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order},
     projection::Health,
-    refusal::Refusal,
+    refusal::{Kind, Refusal},
     violation::Violations,
 };
 
@@ -150,6 +150,8 @@ pub struct AddNote {
     pub kind: NoteKind,
     /// The question it answers.
     pub answers: Option<Uuid>,
+    /// Whether that is a question of this order.
+    pub answers_known: bool,
     /// Whom to tell.
     pub notify: Notify,
     /// User on whose behalf, or empty.
@@ -180,9 +182,13 @@ pub fn next_id(order: &Order, cx: &mut Context<'_>) -> Uuid {
 /// Decides a note. Closed orders take notes too.
 ///
 /// # Errors
-/// `EtagMismatch`, `NotFound` and `Inactive` for the people named, `TooManyQuestions`.
+/// In this order: `EtagMismatch`, `NotFound` (the question), `NotFound` and `Inactive` (on whose behalf), `TooManyQuestions`,
+/// `NotFound` and `Inactive` (who is told).
 pub fn add_note(order: &Order, request: &AddNote, cx: &mut Context<'_>) -> Result<Decision, Refusal> {
     super::advance::check_etag(order, request.etag.as_deref())?;
+    if let Some(question) = request.answers.filter(|_| !request.answers_known) {
+        return Err(Refusal::NotFound { kind: Kind::Note, id: question.to_string() });
+    }
     let acted_for = super::advance::on_behalf_of(&request.on_behalf_of, cx)?;
     let mut order = order.clone();
     let author = if acted_for.is_empty() { cx.actor.to_owned() } else { acted_for.clone() };

@@ -58,15 +58,8 @@ impl Orders {
         &self,
         unit: Unit,
     ) -> Result<(Vec<Outcome>, Arc<Catalogue>, DateTime<Utc>), tonic::Status> {
-        let outcomes = self.gatherer.carry_out(unit).await.map_err(not_taken)?.map_err(|failure| fail(&failure))?;
-        let now = outcomes
-            .iter()
-            .find_map(|outcome| match outcome {
-                Outcome::Done { order, .. } => Some(order.updated_at),
-                _ => None,
-            })
-            .unwrap_or_default();
-        Ok((outcomes, self.plant.snapshot.held(), now))
+        let answered = self.gatherer.carry_out(unit).await.map_err(not_taken)?.map_err(|failure| fail(&failure))?;
+        Ok((answered.outcomes, self.plant.snapshot.held(), answered.at))
     }
 
     /// One change: the order after it and what it did.
@@ -284,11 +277,12 @@ impl OrderService for Orders {
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
         let order = parse::order_ref("order", request.order.as_ref(), &mut v);
-        let note = Box::new(parse::add_note(&request, &mut v));
+        let mut note = Box::new(parse::add_note(&request, &mut v));
         let key = request_key("AddNote", &id, &request, &mut v);
         checked(v)?;
         if let Some(question) = note.answers {
-            orders::check_question(&self.plant, &order, question).await.map_err(|failure| fail(&failure))?;
+            note.answers_known =
+                orders::is_question(&self.plant, &order, question).await.map_err(|failure| fail(&failure))?;
         }
         let change = Change::Note { order, note };
         let (order, effects, did) = self.change(change, key, request.validate_only, arrived).await?;

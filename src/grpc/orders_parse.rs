@@ -175,6 +175,7 @@ pub fn add_note(given: &v1::AddNoteRequest, v: &mut Violations) -> AddNote {
         text: given.text.clone(),
         kind,
         answers: optional(&given.answers).map(|id| uuid("answers", &id, v)),
+        answers_known: false,
         notify: notify(given.notify.as_ref()),
         on_behalf_of: given.on_behalf_of.clone(),
         etag: optional(&given.etag),

@@ -148,14 +148,13 @@ pub async fn status_times(plant: &Plant, order: &OrderRef) -> Result<(Vec<Status
     Ok(status_times::status_times(&visits, order, calendar, seen.now))
 }
 
-/// Checks that a note answers a question of this order. Notes are never changed, so what is found stays true.
+/// Whether a note is a question of this order. Notes are never changed, so what is found stays true.
 ///
 /// # Errors
-/// `NotFound`, or when the database fails.
-pub async fn check_question(plant: &Plant, order: &OrderRef, question: Uuid) -> Result<(), Failure> {
-    let seen = get_order(plant, order).await?;
-    match plant.store.note_place(question).await? {
-        Some((place, kind)) if place == seen.orders.id && kind == NoteKind::Question.as_str() => Ok(()),
-        _ => Err(Refusal::NotFound { kind: Kind::Note, id: question.to_string() }.into()),
-    }
+/// When the database fails.
+pub async fn is_question(plant: &Plant, order: &OrderRef, question: Uuid) -> Result<bool, Failure> {
+    let found = plant.store.order_facts(std::slice::from_ref(order)).await?;
+    let id = found.and_then(|facts| facts.found.into_iter().next()).map(|fact| fact.order.id);
+    let place = plant.store.note_place(question).await?;
+    Ok(place.is_some_and(|(place, kind)| Some(place) == id && kind == NoteKind::Question.as_str()))
 }

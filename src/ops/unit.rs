@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Failure, RequestKey};
@@ -140,5 +141,14 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// The answer to a unit: one outcome per change.
-pub type Answer = Result<Vec<Outcome>, Failure>;
+/// What came of a unit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// One per change.
+    pub outcomes: Vec<Outcome>,
+    /// The one reading of the clock by which it was decided; of a repeated call, that of the first.
+    pub at: DateTime<Utc>,
+}
+
+/// The answer to a unit.
+pub type Answer = Result<Answered, Failure>;

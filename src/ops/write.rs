@@ -29,7 +29,7 @@ use super::{
     Failure, Plant,
     bridge::Placed,
     kill_point,
-    unit::{Answer, Change, Mode, Outcome, Unit},
+    unit::{Answer, Answered, Change, Mode, Outcome, Unit},
 };
 use crate::{
     domain::{
@@ -123,7 +123,7 @@ async fn round(
     ids: &mut Ids,
     seen: &mut Seen,
     look_up_first: bool,
-) -> Result<Vec<(usize, Vec<Outcome>)>, StoreError> {
+) -> Result<Vec<(usize, Answered)>, StoreError> {
     let mut answered = Vec::new();
     let mut left: Vec<usize> = Vec::new();
     for index in open.iter().copied() {
@@ -177,23 +177,30 @@ async fn round(
         }
     }
     apply(plant, units, &decided, known.catalogue_version, now).await?;
-    answered.extend(decided.into_iter().map(|(index, outcomes, _)| (index, outcomes)));
+    answered.extend(decided.into_iter().map(|(index, outcomes, _)| (index, Answered { outcomes, at: now })));
     Ok(answered)
 }
 
 /// The stored answer to a unit's request id: `None` when there is no id, or nothing is stored for it.
-async fn stored_answer(plant: &Plant, unit: &Unit) -> Result<Option<Vec<Outcome>>, StoreError> {
+async fn stored_answer(plant: &Plant, unit: &Unit) -> Result<Option<Answered>, StoreError> {
     let Some(key) = &unit.key else { return Ok(None) };
     let Some(StoredRequest { fingerprint, outcome }) = plant.store.find_request(&key.id).await? else {
         return Ok(None);
     };
     if fingerprint != key.fingerprint {
         let refusal = Refusal::RequestIdReused(key.id.clone());
-        return Ok(Some(unit.changes.iter().map(|_| Outcome::Refused(refusal.clone())).collect()));
+        let outcomes = unit.changes.iter().map(|_| Outcome::Refused(refusal.clone())).collect();
+        return Ok(Some(Answered { outcomes, at: DateTime::UNIX_EPOCH }));
     }
-    let outcomes =
+    let outcomes: Vec<Outcome> =
         serde_json::from_slice(&outcome).map_err(|_| StoreError::impossible("requests", "outcome", key.id.clone()))?;
-    Ok(Some(outcomes))
+    // What is stored changed an order, which tells when.
+    let changed_at = |outcome: &Outcome| match outcome {
+        Outcome::Done { order, .. } => Some(order.updated_at),
+        _ => None,
+    };
+    let at = outcomes.iter().filter_map(changed_at).max().unwrap_or_default();
+    Ok(Some(Answered { outcomes, at }))
 }
 
 /// The facts of all changes of a round; places follow the order of `changes`.

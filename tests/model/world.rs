@@ -25,8 +25,8 @@ pub struct Type {
     pub moves: Vec<v1::AllowedMove>,
     /// Ids of statuses that orders were in.
     pub used: BTreeSet<String>,
-    /// Ids that are gone for good.
-    pub retired: BTreeSet<String>,
+    /// Ids that are gone for good, and what took their orders.
+    pub retired: BTreeMap<String, Option<String>>,
     pub version: i64,
 }
 
@@ -177,6 +177,11 @@ impl Type {
         self.statuses.iter().find(|status| status.id == id)
     }
 
+    /// The status that took the place of this one, if it is gone.
+    fn heir(&self, id: &str) -> Option<&v1::Status> {
+        self.status(id).or_else(|| self.heir(self.retired.get(id)?.as_ref()?))
+    }
+
     pub fn active_cycle(&self) -> impl DoubleEndedIterator<Item = &v1::Status> {
         self.statuses.iter().filter(|status| in_cycle(status) && !status.inactive)
     }
@@ -197,25 +202,25 @@ impl Type {
     }
 
     /// Initial first, final last, one of each that is active, an active default, moves between statuses that exist.
-    pub fn whole(&self) -> Result<(), Reason> {
+    pub fn whole(&self) -> Vec<Reason> {
+        let mut faults = Vec::new();
         let count = |kind: Kind| self.active_cycle().filter(|status| status.kind() == kind).count();
         if self
             .moves
             .iter()
             .any(|it| self.status(&it.to).is_none() || (!it.from.is_empty() && self.status(&it.from).is_none()))
         {
-            return Err("NOT_FOUND");
+            faults.push("NOT_FOUND");
         }
         let first = self.active_cycle().next().is_some_and(|status| status.kind() == Kind::Initial);
         let last = self.active_cycle().next_back().is_some_and(|status| status.kind() == Kind::Final);
         let default =
             self.default_status.is_empty() || self.status(&self.default_status).is_some_and(|it| !it.inactive);
-        let retired = self.statuses.iter().any(|status| self.retired.contains(&status.id));
-        if count(Kind::Initial) == 1 && count(Kind::Final) == 1 && first && last && default && !retired {
-            Ok(())
-        } else {
-            Err("CYCLE_BROKEN")
+        let retired = self.statuses.iter().any(|status| self.retired.contains_key(&status.id));
+        if count(Kind::Initial) != 1 || count(Kind::Final) != 1 || !first || !last || !default || retired {
+            faults.push("CYCLE_BROKEN");
         }
+        faults
     }
 
     /// Takes out the moves of statuses that are gone; refused when none would be left.
@@ -350,6 +355,18 @@ impl Order {
         }
     }
 
+    /// A closed order takes no part in edits; when it is reopened, it follows what took the place of what it waited for.
+    fn found_again(&self, kind: &Type) -> Self {
+        let mut order = self.clone();
+        if self.closed {
+            if let Some(heir) = kind.heir(&order.cycle) {
+                order.cycle.clone_from(&heir.id);
+            }
+            order.interrupted = order.interrupted.and_then(|(id, due)| Some((kind.heir(&id)?.id.clone(), due)));
+        }
+        order
+    }
+
     /// Where it goes without a named target.
     fn next<'a>(&self, kind: &'a Type) -> Option<&'a v1::Status> {
         let current = kind.status(&self.visit().status)?;
@@ -390,6 +407,15 @@ impl World {
     pub fn create(&self, request: &v1::CreateOrderRequest) -> Result<Order, Reason> {
         let new = request.order.clone().unwrap_or_default();
         let kind = self.types.get(&new.order_type).ok_or("NOT_FOUND")?;
+        let known = [
+            new.status.is_empty() || kind.status(&new.status).is_some(),
+            behalf(&request.on_behalf_of) != Err("NOT_FOUND"),
+            new.assigned_department.is_empty() || department(&new.assigned_department) != Err("NOT_FOUND"),
+            new.assigned_user.is_empty() || user(&new.assigned_user) != Err("NOT_FOUND"),
+        ];
+        if known.contains(&false) {
+            return Err("NOT_FOUND");
+        }
         if self.orders.iter().any(|order| order.number == new.number) {
             return Err("ALREADY_EXISTS");
         }
@@ -439,6 +465,7 @@ impl World {
             (false, true) => return Err("NOT_CLOSED"),
             _ => {}
         }
+        let before = &before.found_again(kind);
         let target = if with.target_status.is_empty() {
             before.next(kind).ok_or("NO_NEXT_STATUS")?
         } else {
@@ -520,10 +547,10 @@ impl World {
         }
         let place = self.place(request.order.as_ref())?;
         let mut order = self.orders[place].clone();
+        self.etag(place, &request.etag)?;
         if !request.answers.is_empty() && !order.questions.contains(&request.answers) {
             return Err("NOT_FOUND");
         }
-        self.etag(place, &request.etag)?;
         behalf(&request.on_behalf_of)?;
         told(request.notify.as_ref())?;
         order.open_questions.remove(&request.answers);
@@ -634,22 +661,23 @@ impl World {
         after: &Type,
         replacements: &BTreeMap<String, String>,
         replan: bool,
+        mut faults: Vec<Reason>,
     ) -> Result<Vec<Touched>, Reason> {
         let before = &self.types[&after.id];
-        // The shape of the cycle is looked at first, then one replacement after the other.
-        after.whole()?;
+        faults.extend(after.whole());
         for (from, to) in replacements {
-            let gone = before.status(from).ok_or("NOT_FOUND")?;
-            if after.status(from).is_some() {
-                return Err("INVALID_REQUEST");
-            }
-            let taker = after.status(to).ok_or("NOT_FOUND")?;
-            if taker.inactive {
-                return Err("INACTIVE");
-            }
-            if closes(gone) != closes(taker) || (in_cycle(gone) && !in_cycle(taker)) {
-                return Err("CYCLE_BROKEN");
-            }
+            faults.extend(match (before.status(from), after.status(to)) {
+                (None, _) => Some("NOT_FOUND"),
+                _ if after.status(from).is_some() => Some("INVALID_REQUEST"),
+                (_, None) => Some("NOT_FOUND"),
+                (_, Some(taker)) if taker.inactive => Some("INACTIVE"),
+                (Some(gone), Some(taker)) => {
+                    (closes(gone) != closes(taker) || (in_cycle(gone) && !in_cycle(taker))).then_some("CYCLE_BROKEN")
+                }
+            });
+        }
+        if let Some(fault) = first_of(&faults) {
+            return Err(fault);
         }
         let mut touched = Vec::new();
         for (place, order) in self.orders.iter().enumerate().filter(|(_, order)| order.kind == after.id) {
@@ -696,6 +724,10 @@ impl World {
             if let Some((id, _)) = &mut order.interrupted {
                 *id = replaced(id);
             }
+            if replan {
+                order.replan_interrupted(after);
+            }
+            order.interrupted.take_if(|(id, _)| !moved && *id == to);
         }
         if moved {
             if open {
@@ -708,7 +740,6 @@ impl World {
             order.closed = true;
         }
         if replan && open && !order.closed {
-            order.replan_interrupted(after);
             let visit = order.visit().clone();
             let source = visit.due.map(|due| due.1);
             if !moved && source != Some(Source::Manual) && !(visit.resumed && source == Some(Source::Entry)) {
@@ -735,14 +766,15 @@ impl World {
     }
 
     /// Puts a type in its place, with what its edit did to orders.
-    pub fn put(&mut self, mut after: Type, touched: Vec<Touched>) {
+    pub fn put(&mut self, mut after: Type, replacements: &BTreeMap<String, String>, touched: Vec<Touched>) {
         for it in touched {
             self.orders[it.place] = it.after;
         }
         let before = &self.types[&after.id];
         after.used.clone_from(&before.used);
         let gone = before.statuses.iter().map(|status| &status.id).filter(|id| after.status(id).is_none());
-        let gone: Vec<_> = gone.filter(|id| after.used.contains(*id)).cloned().collect();
+        let gone = gone.filter(|id| after.used.contains(*id));
+        let gone: Vec<_> = gone.map(|id| (id.clone(), replacements.get(id).cloned())).collect();
         after.retired.extend(gone);
         after.version += 1;
         self.types.insert(after.id.clone(), after);
