@@ -18,3 +18,4 @@ mod python_client;
 mod record;
 mod smtp_conversation;
 mod support;
+mod waiting_orders;

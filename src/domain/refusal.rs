@@ -162,7 +162,9 @@ pub enum Refusal {
         fingerprint: String,
     },
     /// The edit touches too many orders.
-    #[error("the edit would touch more than {limit} orders; set the status inactive instead, or move some of them first")]
+    #[error(
+        "the edit would touch more than {limit} orders; set the status inactive instead, or move some of them first"
+    )]
     TooManyOrders {
         /// At most.
         limit: usize,
