@@ -1,5 +1,7 @@
 //! Users and departments: language and zone, members, own calendars, and what happens when somebody leaves.
 
+use std::process::{Command, Stdio};
+
 use andon::grpc::proto::v1;
 use prost_types::FieldMask;
 use tonic::Code;
@@ -155,4 +157,33 @@ async fn what_happens_when_somebody_leaves_is_shown_before_it_is_done() {
     let request = v1::CreateOrderRequest { order: Some(order), ..v1::CreateOrderRequest::default() };
     let refused = shop.api.orders().create_order(request).await.refused();
     assert_eq!(refused.why(), (Code::FailedPrecondition, "INACTIVE"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_sets_nobody_inactive_whom_it_could_not_ask_about() {
+    let shop = Shop::open(MONDAY).await;
+    let leave = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
+        command.args(["--server", &shop.daemon.address, "people", "leave", "anna"]).args(more).stdin(Stdio::null());
+        let output = command.output().expect("andon runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let inactive = || async {
+        let request = v1::GetUserRequest { id: "anna".into() };
+        shop.api.people().get_user(request).await.done().user.expect("a user").inactive
+    };
+    let (code, _, error) = leave(&[]);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("nothing was changed"), "{error}");
+    let (code, shown, error) = leave(&["--preview"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(!inactive().await);
+    let (_, fingerprint) = shown.trim().rsplit_once(' ').expect("it ends with the fingerprint");
+    assert_eq!(leave(&["--expected-plan", "another"]).0, Some(1));
+    assert!(!inactive().await);
+    let (code, _, error) = leave(&["--expected-plan", fingerprint]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(inactive().await);
+    assert_eq!(leave(&["--yes"]).0, Some(0));
 }

@@ -23,20 +23,25 @@ pub struct Leave {
     user: String,
     #[command(flatten)]
     handover: Handover,
-    /// Do not ask
-    #[arg(long)]
+    /// Do not ask; needed where there is no terminal, unless --expected-plan is given
+    #[arg(short, long)]
     yes: bool,
     #[command(flatten)]
     write: Write,
 }
 
-/// Sets a user inactive. At a terminal it shows the plan first, asks, and then does exactly that plan.
+/// Sets a user inactive. It shows the plan first, asks, and then does exactly that plan; without a terminal to ask on it does
+/// nothing, unless it is told not to ask, or which plan was looked at.
 ///
 /// # Errors
-/// The refusals of `UpdateUser`; `PLAN_CHANGED` when the world changed after it was shown.
+/// `Usage` when nobody can be asked; the refusals of `UpdateUser`; `PLAN_CHANGED` when the world changed after it was shown.
 pub async fn run(caller: &Caller, leave: Leave) -> Result<Answer, Failure> {
     let preview = leave.write.preview;
-    let asks = !preview && !leave.yes && io::stdin().is_terminal();
+    let asks = !preview && !leave.yes && leave.handover.expected_plan.is_empty();
+    if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        let text = "there is no terminal to ask on: look at what it does with --preview, and do it with --yes; nothing was changed";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let mut request = request(leave);
     if asks {
         let look = UpdateUserRequest { request_id: new_request_id(), validate_only: true, ..request.clone() };
