@@ -1,6 +1,6 @@
 //! Tables for people: no borders, as wide as the terminal.
 
-use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
 use super::words::clean;
 
@@ -37,9 +37,17 @@ pub fn indented(text: &str, indent: usize, width: Option<usize>) -> Vec<String> 
     lines.into_iter().map(|line| " ".repeat(indent) + &line).collect()
 }
 
+/// Spaces between columns.
+const GAP: usize = 2;
+/// Longer words are cut where there is no room.
+const LEAST_MAX: usize = 20;
+
 /// A table under construction.
 pub struct Sheet {
-    table: Table,
+    headings: Vec<String>,
+    rows: Vec<Vec<(String, Tone)>>,
+    whole: Vec<usize>,
+    first_to_go: Vec<usize>,
     colour: bool,
 }
 
@@ -82,21 +90,19 @@ pub fn toned(text: &str, tone: Tone, colour: bool) -> String {
 impl Sheet {
     /// Columns with their headings.
     pub fn new(headings: &[&str], colour: bool) -> Self {
-        let mut table = Table::new();
-        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        let bold = |text: &&str| if colour { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) };
-        table.set_header(headings.iter().map(bold));
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
-        Self { table, colour }
+        let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
+        Self { headings, rows: Vec::new(), whole: Vec::new(), first_to_go: Vec::new(), colour }
     }
 
     /// Keeps a column from being wrapped: for numbers and ids that are copied.
     pub fn keep_whole(&mut self, column: usize) {
-        if let Some(column) = self.table.column_mut(column) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
+        self.whole.push(column);
+    }
+
+    /// Leaves columns out, by their headings and in this order, as far as it takes for the rest not to be cut within words.
+    pub fn leave_out_first(&mut self, headings: &[&str]) {
+        let places = headings.iter().filter_map(|heading| self.headings.iter().position(|it| it == heading));
+        self.first_to_go = places.collect();
     }
 
     /// Adds a plain row.
@@ -106,29 +112,86 @@ impl Sheet {
 
     /// Adds a row with a tone for each cell.
     pub fn toned_row<T: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = (T, Tone)>) {
-        let colour = self.colour;
-        self.table.add_row(cells.into_iter().map(|(text, tone)| {
-            let cell = Cell::new(clean(text.as_ref()));
-            match tone {
-                Tone::Alarm if colour => cell.fg(Color::Red),
-                Tone::Faint if colour => cell.fg(Color::DarkGrey),
-                Tone::Rgb(r, g, b) if colour => cell.fg(Color::Rgb { r, g, b }),
-                _ => cell,
-            }
-        }));
+        self.rows.push(cells.into_iter().map(|(text, tone)| (clean(text.as_ref()), tone)).collect());
     }
 
     /// The text, without spaces at line ends.
-    pub fn text(mut self, width: Option<u16>) -> String {
+    pub fn text(self, width: Option<u16>) -> String {
+        let mut table = Table::new();
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         if let Some(width) = width {
-            self.table.set_width(width);
+            table.set_width(width);
         }
-        self.table.trim_fmt()
+        let (kept, left_out) = self.fitting(table.width().map(usize::from));
+        let bold = |text: &String| {
+            if self.colour { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) }
+        };
+        table.set_header(kept.iter().map(|column| bold(&self.headings[*column])));
+        for row in &self.rows {
+            table.add_row(kept.iter().filter_map(|column| row.get(*column)).map(|(text, tone)| self.cell(text, *tone)));
+        }
+        for (place, column) in kept.iter().enumerate() {
+            let gap = if place + 1 == kept.len() { 0 } else { GAP };
+            let Some(shown) = table.column_mut(place) else { continue };
+            shown.set_padding((0, u16::try_from(gap).unwrap_or(0)));
+            shown.set_constraint(if self.whole.contains(column) {
+                ColumnConstraint::ContentWidth
+            } else {
+                let least = u16::try_from(self.least(*column) + gap).unwrap_or(u16::MAX);
+                ColumnConstraint::LowerBoundary(Width::Fixed(least))
+            });
+        }
+        let text = table.trim_fmt();
+        if left_out.is_empty() {
+            return text;
+        }
+        let names: Vec<_> = left_out.iter().map(|column| self.headings[*column].as_str()).collect();
+        format!("{text}\n\nNot shown, since the terminal is narrow: {}", names.join(", "))
     }
 
     /// The text, as wide as the terminal.
     pub fn fitted(self) -> String {
         self.text(None)
+    }
+
+    fn cell(&self, text: &str, tone: Tone) -> Cell {
+        let cell = Cell::new(text);
+        match tone {
+            Tone::Alarm if self.colour => cell.fg(Color::Red),
+            Tone::Faint if self.colour => cell.fg(Color::DarkGrey),
+            Tone::Rgb(r, g, b) if self.colour => cell.fg(Color::Rgb { r, g, b }),
+            _ => cell,
+        }
+    }
+
+    /// The columns that are shown, and those that are left out.
+    fn fitting(&self, width: Option<usize>) -> (Vec<usize>, Vec<usize>) {
+        let mut kept: Vec<_> = (0..self.headings.len()).collect();
+        let mut left_out = Vec::new();
+        let least =
+            |kept: &[usize]| kept.iter().map(|column| self.least(*column) + GAP).sum::<usize>().saturating_sub(GAP);
+        for column in &self.first_to_go {
+            if width.is_none_or(|width| least(&kept) <= width) {
+                break;
+            }
+            kept.retain(|it| it != column);
+            left_out.push(*column);
+        }
+        (kept, left_out)
+    }
+
+    /// Letters that a column needs so that no word of it is cut; letters of double width count as one.
+    fn least(&self, column: usize) -> usize {
+        let letters = |text: &str| text.chars().count();
+        let longest = |text: &str| {
+            if self.whole.contains(&column) {
+                text.lines().map(letters).max().unwrap_or(0)
+            } else {
+                text.split_whitespace().map(letters).max().unwrap_or(0).min(LEAST_MAX)
+            }
+        };
+        let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|(text, _)| longest(text));
+        cells.chain([letters(&self.headings[column])]).max().unwrap_or(0)
     }
 }
 
@@ -144,6 +207,22 @@ mod tests {
         let text = sheet.text(Some(40));
         assert!(text.lines().all(|line| line.chars().count() <= 40 && !line.ends_with(' ')), "{text}");
         assert!(text.contains("W-1000"));
+    }
+
+    #[test]
+    fn a_narrow_table_leaves_columns_out_and_cuts_no_word() {
+        let sheet = || {
+            let mut sheet = Sheet::new(&["NUMBER", "HEALTH", "TITLE", "TYPE"], false);
+            sheet.keep_whole(0);
+            sheet.leave_out_first(&["TYPE", "TITLE"]);
+            sheet.row(["W-1000", "late by 5 days", "Measuring table", "sample-machining"]);
+            sheet
+        };
+        assert!(!sheet().text(Some(50)).contains("Not shown"));
+        let text = sheet().text(Some(30));
+        assert!(text.ends_with("\n\nNot shown, since the terminal is narrow: TYPE"), "{text}");
+        assert!(text.contains("Measuring") && !text.contains("sample"), "{text}");
+        assert!(sheet().text(Some(20)).ends_with("narrow: TYPE, TITLE"));
     }
 
     #[test]

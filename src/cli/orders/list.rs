@@ -1,6 +1,6 @@
 //! `andon orders list`: orders by filter, in as many pages as asked for.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, num::NonZeroUsize};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -61,8 +61,8 @@ pub struct List {
     #[arg(long, value_enum, default_value_t = By::Due)]
     order_by: By,
     /// At most so many
-    #[arg(long, default_value_t = 50, value_name = "N")]
-    limit: usize,
+    #[arg(long, default_value_t = NonZeroUsize::new(50).expect("not 0"), value_name = "N")]
+    limit: NonZeroUsize,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -89,7 +89,7 @@ enum By {
 /// # Errors
 /// The refusals of `ListOrders`.
 pub async fn run(caller: &Caller, list: List) -> Result<Answer, Failure> {
-    let limit = list.limit;
+    let limit = list.limit.get();
     let mut request = request(list);
     let mut client = caller.orders().await?;
     let mut orders = Vec::new();
@@ -161,6 +161,7 @@ fn table(orders: &[Order], colour: bool) -> String {
     headings.push("TYPE");
     let mut sheet = Sheet::new(&headings, colour);
     (0..3).for_each(|column| sheet.keep_whole(column));
+    sheet.leave_out_first(&["TYPE", "CUSTOMER", "TITLE", "ASKS"]);
     for order in orders {
         let visit = order.visit.as_ref();
         let tone = match (order.closed, order.overdue) {

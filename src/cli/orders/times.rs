@@ -9,13 +9,15 @@ use crate::{
         caller::Caller,
         failure::Failure,
         json,
-        sheet::{Sheet, Tone},
+        sheet::{Sheet, Tone, terminal_width},
         words,
     },
     grpc::proto::v1::{ListStatusTimesRequest, ListStatusTimesResponse, OrderRef, StatusTime},
 };
 
 const BAR_MAX: i64 = 30;
+/// On a terminal of less than so many columns bars have half the length.
+const WIDE: usize = 100;
 
 /// Which order.
 #[derive(Args)]
@@ -48,6 +50,7 @@ pub async fn list(caller: &Caller, order: &OrderRef) -> Result<ListStatusTimesRe
 /// A table with a bar for each status, and the sum.
 pub fn told(found: &ListStatusTimesResponse, colour: bool) -> String {
     let longest = found.times.iter().map(seconds).max().unwrap_or(0);
+    let bar_max = if terminal_width().is_some_and(|width| width < WIDE) { BAR_MAX / 2 } else { BAR_MAX };
     let mut sheet = Sheet::new(&["STATUS", "TIME", "DAYS", "STAYS", "", ""], colour);
     (0..5).for_each(|column| sheet.keep_whole(column));
     for time in &found.times {
@@ -61,7 +64,7 @@ pub fn told(found: &ListStatusTimesResponse, colour: bool) -> String {
             (words::time_span(&time.total.unwrap_or_default()), Tone::Plain),
             (time.business_days.to_string(), Tone::Plain),
             (time.visits.to_string(), Tone::Plain),
-            (bar(seconds(time), longest), tone),
+            (bar(seconds(time), longest, bar_max), tone),
             (remarks(time), tone),
         ]);
     }
@@ -74,11 +77,10 @@ fn seconds(time: &StatusTime) -> i64 {
 }
 
 /// A bar as long as its share of the longest time; what is not 0 shows.
-fn bar(part: i64, longest: i64) -> String {
+fn bar(part: i64, longest: i64, max: i64) -> String {
     // In whole minutes the product stays far from its limit.
-    let length =
-        if longest == 0 { 0 } else { ((part / 60) * BAR_MAX / (longest / 60).max(1)).max(i64::from(part > 0)) };
-    "=".repeat(usize::try_from(length.min(BAR_MAX)).unwrap_or(0))
+    let length = if longest == 0 { 0 } else { ((part / 60) * max / (longest / 60).max(1)).max(i64::from(part > 0)) };
+    "=".repeat(usize::try_from(length.min(max)).unwrap_or(0))
 }
 
 fn remarks(time: &StatusTime) -> String {
@@ -104,8 +106,10 @@ mod tests {
 
     #[test]
     fn a_bar_is_a_share_of_the_longest_and_shows_what_is_not_0() {
-        assert_eq!((bar(0, 0), bar(0, 600), bar(600, 600).len()), (String::new(), String::new(), 30));
-        assert_eq!((bar(300, 600).len(), bar(1, 86_400).len(), bar(1, 1).len()), (15, 1, 1));
+        let bar = |part, longest| bar(part, longest, BAR_MAX).len();
+        assert_eq!((bar(0, 0), bar(0, 600), bar(600, 600)), (0, 0, 30));
+        assert_eq!((bar(300, 600), bar(1, 86_400), bar(1, 1)), (15, 1, 1));
+        assert_eq!(super::bar(300, 600, 15).len(), 7);
     }
 
     #[test]
