@@ -348,6 +348,15 @@ async fn the_time_in_each_status_is_told_over_all_visits() {
     ];
     assert_eq!(rows, expected);
     assert_eq!(answer.total.map(|it| it.seconds / 3600), Some(7 * 24));
+    // What was reported late takes no days after the day that was given for it.
+    shop.api.create(v1::NewOrder { order_date: date("2026-03-02"), ..order("A-2") }).await;
+    shop.set("2026-03-27T08:00:00Z");
+    let step = Advance { target_status: "shipped".into(), completed_date: date("2026-03-23"), ..Advance::default() };
+    shop.api.advance(advance_with("A-2", step)).await;
+    let request = v1::ListStatusTimesRequest { order: number("A-2") };
+    let late = shop.api.orders().list_status_times(request).await.done().times;
+    let days: Vec<_> = late.iter().map(|it| (it.status.as_str(), it.visits, it.business_days)).collect();
+    assert_eq!(days, [("planned", 1, 1), ("milling", 0, 0), ("checking", 0, 0), ("shipped", 1, 0)]);
     let request = v1::ListStatusTimesRequest { order: number("A-9") };
     assert_eq!(shop.api.orders().list_status_times(request).await.refused().why(), (Code::NotFound, "NOT_FOUND"));
 }

@@ -56,7 +56,10 @@ pub fn status_times(
         time.visits += 1;
         time.rework_visits += u32::from(visit.rework);
         time.total += left_at - visit.entered_at;
-        let left_on = visit.completed_on.unwrap_or_else(|| schedule::local_date(calendar, left_at));
+        // What was closed on entry was left on the day that was given for it, whenever it was recorded.
+        let ended_on =
+            || if left_at == visit.entered_at { visit.entered_on } else { schedule::local_date(calendar, left_at) };
+        let left_on = visit.completed_on.unwrap_or_else(ended_on);
         time.business_days += u32::try_from(schedule::open_days(calendar, visit.entered_on, left_on)).unwrap_or(0);
         time.overdue_visits += u32::from(schedule::overdue(left_at, visit.due.map(|due| due.at)));
         time.current |= visit.left_at.is_none();
