@@ -468,6 +468,21 @@ async fn an_atomic_bulk_move_takes_all_or_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_id_that_another_request_had_is_the_answer_to_the_whole_bulk_call() {
+    let shop = Shop::open(MONDAY).await;
+    shop.api.create_many(["A-1", "A-2", "A-3"].map(order).into()).await;
+    for mode in [v1::BulkMode::Each, v1::BulkMode::Atomic] {
+        let with_id = |request| v1::AdvanceOrdersRequest { request_id: format!("bulk-{mode:?}"), ..request };
+        let target = if mode == v1::BulkMode::Each { "milling" } else { "checking" };
+        shop.api.orders().advance_orders(with_id(bulk(&["A-1", "A-2"], target, mode))).await.done();
+        let other = with_id(bulk(&["A-2", "A-3"], target, mode));
+        let refused = shop.api.orders().advance_orders(other).await.refused();
+        assert_eq!(refused.why(), (Code::FailedPrecondition, "REQUEST_ID_REUSED"));
+        assert_eq!(shop.api.status("A-3").await, "planned");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bulk_move_is_for_one_type() {
     let shop = Shop::open(MONDAY).await;
     seed_type(&shop.api, "repair").await;

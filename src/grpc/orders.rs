@@ -22,6 +22,7 @@ use crate::{
         catalogue::Catalogue,
         note::{Note, NoteKind},
         order::{Effects, Order},
+        refusal::Refusal,
         violation::Violations,
     },
     ops::{
@@ -59,6 +60,10 @@ impl Orders {
         unit: Unit,
     ) -> Result<(Vec<Outcome>, Arc<Catalogue>, DateTime<Utc>), tonic::Status> {
         let answered = self.gatherer.carry_out(unit).await.map_err(not_taken)?.map_err(|failure| fail(&failure))?;
+        // The request id stands for the whole call, so that it was used before is the answer to the call, not to its items.
+        if let Some(Outcome::Refused(refusal @ Refusal::RequestIdReused(_))) = answered.outcomes.first() {
+            return Err(refuse(refusal));
+        }
         Ok((answered.outcomes, self.plant.snapshot.held(), answered.at))
     }
 
