@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::note::Note;
+use crate::domain::note::{Note, NoteKind};
 
 /// Orders that one digest lists; what is more is counted.
 pub const DIGEST_LINES_MAX: usize = 200;
@@ -18,11 +18,18 @@ pub struct NoteFacts {
     pub at: DateTime<Utc>,
     /// What.
     pub text: String,
+    /// What it is; a remark in messages that were stored before this was.
+    #[serde(default = "remark")]
+    pub kind: NoteKind,
+}
+
+fn remark() -> NoteKind {
+    NoteKind::Note
 }
 
 impl From<&Note> for NoteFacts {
     fn from(note: &Note) -> Self {
-        Self { author: note.author.clone(), at: note.at, text: note.text.clone() }
+        Self { author: note.author.clone(), at: note.at, text: note.text.clone(), kind: note.kind }
     }
 }
 

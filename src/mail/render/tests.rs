@@ -4,7 +4,10 @@ use chrono::{NaiveDate, TimeZone};
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::alerts::message::{NoteFacts, OrderFacts, Why};
+use crate::domain::{
+    alerts::message::{NoteFacts, OrderFacts, Why},
+    note::NoteKind,
+};
 
 const HOSTILE: &str = "<script>alert(1)</script>\"'&\r\nBcc: thief@example.com\r\n\r\n.\r\n\u{202E}evil\0";
 
@@ -14,7 +17,7 @@ fn date_of(year: i32, month: u32, day: u32) -> NaiveDate {
 
 fn note(text: &str) -> NoteFacts {
     let at = Utc.with_ymd_and_hms(2026, 2, 27, 13, 5, 0).single().expect("an instant");
-    NoteFacts { author: "Bob Miller".into(), at, text: text.into() }
+    NoteFacts { author: "Bob Miller".into(), at, text: text.into(), kind: NoteKind::Note }
 }
 
 fn order() -> OrderFacts {
@@ -81,6 +84,24 @@ fn every_kind(order: &OrderFacts) -> [MessageFacts; 4] {
         },
         MessageFacts::NoteAdded { order: order.clone(), note },
     ]
+}
+
+#[test]
+fn a_note_says_in_the_mail_what_it_is() {
+    for (kind, subject, verdict) in [
+        (NoteKind::Note, "4711 Bracket: note by Bob Miller", "Bob Miller wrote a note"),
+        (NoteKind::Question, "4711 Bracket: question by Bob Miller", "Bob Miller asked a question"),
+        (NoteKind::Answer, "4711 Bracket: answer by Bob Miller", "Bob Miller answered a question"),
+        (NoteKind::Decision, "4711 Bracket: decision by Bob Miller", "Bob Miller made a decision"),
+    ] {
+        let facts = MessageFacts::NoteAdded { order: order(), note: NoteFacts { kind, ..note("Which oil?") } };
+        assert_eq!(rendered(&facts).0, subject);
+        let (plain, html) = texts(&facts);
+        assert!(plain.contains(verdict) && plain.contains("  Which oil?") && html.contains(verdict), "{plain}");
+    }
+    let stored: NoteFacts =
+        serde_json::from_str(r#"{"author":"Bob","at":"2026-02-27T13:05:00Z","text":"x"}"#).expect("as it was stored");
+    assert_eq!(stored.kind, NoteKind::Note);
 }
 
 #[test]

@@ -4,7 +4,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use crate::domain::alerts::message::{MessageFacts, NoteFacts, OrderFacts, Why};
+use crate::domain::{
+    alerts::message::{MessageFacts, NoteFacts, OrderFacts, Why},
+    note::NoteKind,
+};
 
 use super::text::{cut, line, lines, percent_encode};
 
@@ -105,9 +108,15 @@ pub(super) fn words(facts: &MessageFacts, link_pattern: Option<&str>) -> (String
             (subject, letter("MOVED", BLUE, verdict, order, note.as_ref(), "Note with the move", &[], link_pattern))
         }
         MessageFacts::NoteAdded { order, note } => {
-            let subject = format!("{}: note by {}", subject_name(order), name(&note.author));
-            let verdict = format!("{} wrote a note", name(&note.author));
-            (subject, letter("NOTE", BLUE, verdict, order, Some(note), "The note", &[], link_pattern))
+            let (badge, noun, did, heading) = match note.kind {
+                NoteKind::Note => ("NOTE", "note", "wrote a note", "The note"),
+                NoteKind::Question => ("QUESTION", "question", "asked a question", "The question"),
+                NoteKind::Answer => ("ANSWER", "answer", "answered a question", "The answer"),
+                NoteKind::Decision => ("DECISION", "decision", "made a decision", "The decision"),
+            };
+            let subject = format!("{}: {noun} by {}", subject_name(order), name(&note.author));
+            let verdict = format!("{} {did}", name(&note.author));
+            (subject, letter(badge, BLUE, verdict, order, Some(note), heading, &[], link_pattern))
         }
     };
     (cut(&subject, SUBJECT_CHARS_MAX), words)
