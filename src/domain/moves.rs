@@ -95,10 +95,27 @@ pub fn check_moves(moves: &[AllowedMove], v: &mut Violations) {
                 v.add("to", "the move is there twice");
             }
             for (place, role) in it.roles.iter().enumerate() {
+                let field = format!("roles[{place}]");
                 if !ROLES.contains(&role.as_str()) {
-                    v.add(&format!("roles[{place}]"), "is not a known role");
+                    v.add(&field, "is not a known role");
+                } else if it.roles[..place].contains(role) {
+                    v.add(&field, "is there twice");
                 }
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_is_named_once_in_a_move() {
+        let roles = ["MANAGER", "MANAGER", "KING"].map(String::from).to_vec();
+        let mut v = Violations::new();
+        check_moves(&[AllowedMove { from: None, to: "milling".into(), roles }], &mut v);
+        let fields: Vec<_> = v.into_found().into_iter().map(|violation| violation.field).collect();
+        assert_eq!(fields, ["moves[0].roles[1]", "moves[0].roles[2]"]);
     }
 }
