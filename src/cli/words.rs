@@ -10,9 +10,13 @@ use crate::grpc::proto::v1::{
     Visit,
 };
 
-/// The text without control characters other than line ends: what others wrote must not steer the terminal.
+/// The text without control characters other than line ends, a space for each tab, and without those characters that turn the
+/// direction of the text around them: what others wrote must not steer the terminal.
 pub fn clean(text: &str) -> String {
-    text.chars().filter(|letter| *letter == '\n' || !letter.is_control()).collect()
+    let steers =
+        |letter: char| letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = text.chars().map(|letter| if letter == '\t' { ' ' } else { letter });
+    shown.filter(|letter| *letter == '\n' || !steers(*letter)).collect()
 }
 
 /// The name of an enum value for people: `word("STATUS_KIND_NON_STANDARD", "STATUS_KIND_")` is `non-standard`.
@@ -282,6 +286,7 @@ mod tests {
     #[test]
     fn a_foreign_text_cannot_steer_the_terminal() {
         assert_eq!(clean("red\u{1b}[31m\u{7}\nnext"), "red[31m\nnext");
+        assert_eq!(clean("\u{202e}lla\u{2066} well\tdone"), "lla well done");
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub struct NewOrder {
 impl NewOrder {
     /// Finds all wrong fields.
     pub fn check(&self, v: &mut Violations) {
-        v.line("number", &self.number, 1, 64);
+        v.printable("number", &self.number, 1, 64);
         if self.number.trim() != self.number {
             v.add("number", "must not begin or end with white space");
         }

@@ -63,6 +63,15 @@ impl Violations {
         }
     }
 
+    /// A text as `line` takes it of which every character shows: nothing of no width, nothing that turns the direction of the
+    /// text around it. Two texts that look the same to a person then are the same, as far as this can be told.
+    pub fn printable(&mut self, field: &str, text: &str, min: usize, max: usize) {
+        self.line(field, text, min, max);
+        if text.chars().any(is_invisible) {
+            self.add(field, "must not contain characters that are invisible or turn the direction of the text");
+        }
+    }
+
     /// The id of something that may or may not exist, or empty: at most 63 characters, so that no refusal echoes a long text.
     pub fn id(&mut self, field: &str, text: &str) {
         self.line(field, text, 0, 63);
@@ -100,6 +109,15 @@ impl Violations {
     }
 }
 
+/// Whether a character has no width, or turns the direction of the text around it.
+#[must_use]
+pub fn is_invisible(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+    )
+}
+
 /// Whether a text is a slug: `[a-z0-9][a-z0-9-]{0,62}`.
 #[must_use]
 pub fn is_slug(text: &str) -> bool {
@@ -119,6 +137,21 @@ mod tests {
         }
         for bad in ["", "-a", "A", "a_b", "ä", "a b", &"a".repeat(64)] {
             assert!(!is_slug(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_printable_hides_nothing() {
+        let wrong = |text: &str| {
+            let mut violations = Violations::new();
+            violations.printable("number", text, 1, 64);
+            !violations.is_empty()
+        };
+        for bad in ["\u{200b}", "A-1\u{202e}", "A\u{2066}1", "A-1\u{feff}", "A\u{200d}1", "A\n1", ""] {
+            assert!(wrong(bad), "{bad:?}");
+        }
+        for good in ["A-1", "ﾃ-1", "بغداد 7", "Größe 3/4"] {
+            assert!(!wrong(good), "{good}");
         }
     }
 
