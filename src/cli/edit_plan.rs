@@ -63,9 +63,13 @@ fn counts(plan: &EditPlan) -> Vec<String> {
     lines.into_iter().flatten().collect()
 }
 
-/// The examples; columns in which nothing differs are left out.
+/// The examples; columns in which nothing differs are left out. Where nothing of what stands now differs, it is what the order
+/// comes back to.
 fn table(examples: &[PlannedChange], colour: bool) -> String {
-    let rows: Vec<_> = examples.iter().map(|it| [status(it), due(it), user(it)]).collect();
+    let mut rows: Vec<_> = examples.iter().map(|it| [status(it), due(it), user(it)]).collect();
+    for row in rows.iter_mut().filter(|row| row.iter().all(String::is_empty)) {
+        "(what it comes back to)".clone_into(&mut row[0]);
+    }
     let columns = [(0, "STATUS"), (1, "DUE"), (2, "USER")];
     let columns: Vec<_> =
         columns.into_iter().filter(|(place, _)| rows.iter().any(|row| !row[*place].is_empty())).collect();
@@ -157,5 +161,7 @@ mod tests {
         assert!(!text.contains("USER") && !text.contains("anna"), "{text}");
         let given = PlannedChange { user_after: String::new(), ..moved };
         assert!(table(&[given], false).contains("anna -> nobody"));
+        let waits = PlannedChange { number: "W-2".into(), ..PlannedChange::default() };
+        assert!(table(&[waits], false).contains("W-2     (what it comes back to)"));
     }
 }

@@ -191,7 +191,7 @@ fn example(it: &PlannedChange) -> String {
         parts.extend(holds.then(|| mark.to_owned()));
     }
     if parts.is_empty() {
-        parts.push("where it comes back to".to_owned());
+        parts.push("what it comes back to".to_owned());
     }
     words::clean(&format!("{}: {}", it.number, parts.join(", ")))
 }

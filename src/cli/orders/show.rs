@@ -137,7 +137,7 @@ fn facts(order: &Order) -> String {
         ("due", due(order)),
         ("with", words::holder(&order.assigned_user, &order.assigned_department)),
         ("type", order.order_type.clone()),
-        ("comes back to", order.interrupted_status.clone()),
+        ("interrupted", order.interrupted_status.clone()),
         ("customer", order.customer_reference.clone()),
         ("vendor", order.vendor_reference.clone()),
         ("sales line", order.sales_order_line.clone()),
