@@ -61,15 +61,18 @@ pub struct Handover {
 struct Fields {
     /// Id of the user
     id: String,
-    /// Name as shown
+    /// Name as shown; of a new user the id, when it is not given
     #[arg(long)]
     name: Option<String>,
     /// Address for messages; empty = gets none
     #[arg(long)]
     email: Option<String>,
-    /// Role; may be repeated
+    /// Role; may be repeated; those given replace all
     #[arg(long = "role", value_enum, value_name = "ROLE")]
     roles: Option<Vec<RoleName>>,
+    /// Takes all roles away
+    #[arg(long, conflicts_with = "roles")]
+    no_roles: bool,
     /// Language of messages, for example de-AT; empty = that of the plant
     #[arg(long)]
     language: Option<String>,
@@ -87,7 +90,7 @@ impl Fields {
         let mut given = |name: &str, is_given: bool| paths.extend(is_given.then(|| name.to_owned()));
         given("display_name", self.name.is_some());
         given("email", self.email.is_some());
-        given("roles", self.roles.is_some());
+        given("roles", self.roles.is_some() || self.no_roles);
         given("language", self.language.is_some());
         given("zone", self.zone.is_some());
         given("inactive", self.inactive.is_some());

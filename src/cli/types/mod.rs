@@ -72,8 +72,10 @@ pub enum Verb {
 pub struct Update {
     /// Id of the type
     id: String,
+    /// Name as shown
     #[arg(long)]
     name: Option<String>,
+    /// What it is for
     #[arg(long)]
     description: Option<String>,
     /// Id of the calendar

@@ -66,6 +66,7 @@ pub struct Remove {
 
 #[derive(Args)]
 struct Fields {
+    /// Name as shown; of a new status the id, when it is not given
     #[arg(long)]
     name: Option<String>,
     /// When to use it
