@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    advance::{assign, check_etag, on_behalf_of},
+    advance::{assign, on_behalf_of},
     order::{Context, Decision, Effects, FieldChange, HistoryDetail, HistoryKind, Order},
     refusal::{Kind, Refusal},
     schedule,
@@ -47,10 +47,9 @@ impl ChangeType {
 /// is kept as far as it maps, so that coming back to it is rework in the new cycle too.
 ///
 /// # Errors
-/// In this order: `EtagMismatch`, `NotFound` (the type, on whose behalf), `SameType`, `Inactive` (the type), `StatusNotMapped`,
-/// `NotFound` and `Inactive` (the status), `ClosesOrder`, `BeyondHorizon`.
+/// In this order: `NotFound` (the type), `NotFound` and `Inactive` (on whose behalf), `SameType`, `Inactive` (the type),
+/// `StatusNotMapped`, `NotFound` and `Inactive` (the status), `ClosesOrder`, `BeyondHorizon`.
 pub fn change_type(before: &Order, request: &ChangeType, cx: &mut Context<'_>) -> Result<Decision, Refusal> {
-    check_etag(before, None)?;
     let catalogue = cx.catalogue;
     let old = catalogue.order_type(&before.order_type)?;
     let new = catalogue.order_type(&request.order_type)?;
