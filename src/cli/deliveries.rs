@@ -38,8 +38,8 @@ pub enum Verb {
         #[arg(long, default_value = "", hide_default_value = true)]
         user: String,
         /// At most so many
-        #[arg(long, default_value_t = 50, value_name = "N")]
-        limit: usize,
+        #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        limit: u64,
     },
     /// Show one message with its attempts
     Show {
@@ -103,6 +103,7 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
                 None => String::new(),
             };
             let states = states.into_iter().map(|state| state.to_message().into()).collect();
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
             list(caller, ListDeliveriesRequest { states, order, user, ..Default::default() }, limit).await
         }
         Verb::Show { id, message } => {

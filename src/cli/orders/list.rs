@@ -1,6 +1,6 @@
 //! `andon orders list`: orders by filter, in as many pages as asked for.
 
-use std::{fmt::Write as _, num::NonZeroUsize};
+use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -61,8 +61,8 @@ pub struct List {
     #[arg(long, value_enum, default_value_t = By::Due)]
     order_by: By,
     /// At most so many
-    #[arg(long, default_value_t = NonZeroUsize::new(50).expect("not 0"), value_name = "N")]
-    limit: NonZeroUsize,
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -89,7 +89,7 @@ enum By {
 /// # Errors
 /// The refusals of `ListOrders`.
 pub async fn run(caller: &Caller, list: List) -> Result<Answer, Failure> {
-    let limit = list.limit.get();
+    let limit = usize::try_from(list.limit).unwrap_or(usize::MAX);
     let mut request = request(list);
     let mut client = caller.orders().await?;
     let mut orders = Vec::new();
