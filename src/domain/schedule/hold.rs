@@ -1,11 +1,11 @@
 //! Holds: which working days an order lost while it waited.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
-    calendar::{DayHours, Interval},
     compiled::{Calendar, index_from},
     due::{is_open, local_date},
+    local::instant,
 };
 
 /// Working days on which the order was on hold for at least half of the day's working time, all holds of the day together.
@@ -57,13 +57,14 @@ fn merge(holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> Vec<(DateTime<Utc>, DateTi
 }
 
 fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTime<Utc>)]) -> bool {
-    let (true, DayHours::Open(intervals)) = (is_open(calendar, day), calendar.day(day).0) else { return false };
-    let whole = [Interval { from_minute: 0, to_minute: 1440 }];
-    let intervals = if intervals.is_empty() { &whole[..] } else { intervals };
+    if !is_open(calendar, day) {
+        return false;
+    }
+    let at = |minute| instant(calendar.zone(), day, minute);
     let (mut working, mut held) = (TimeDelta::zero(), TimeDelta::zero());
-    for interval in intervals {
-        let (from, to) = (instant(calendar, day, interval.from_minute), instant(calendar, day, interval.to_minute));
-        working += (to - from).max(TimeDelta::zero());
+    for interval in calendar.day(day).0.intervals() {
+        let (from, to) = (at(interval.from_minute), at(interval.to_minute));
+        working += to - from;
         let begin = merged.partition_point(|(_, end)| *end <= from);
         for (start, end) in merged[begin..].iter().take_while(|(start, _)| *start < to) {
             held += (*end).min(to) - (*start).max(from);
@@ -72,21 +73,16 @@ fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTi
     if working > TimeDelta::zero() {
         return held * 2 >= working;
     }
-    let (begin, end) = (instant(calendar, day, 0), instant(calendar, day, 1440));
+    let (begin, end) = (at(0), at(1440));
     merged.iter().any(|(start, stop)| *start <= begin && end <= *stop)
-}
-
-/// The instant of a local time of day; where daylight saving skips it, the first instant after; where it comes twice, the first.
-fn instant(calendar: &Calendar, day: NaiveDate, minute: u16) -> DateTime<Utc> {
-    let local = day.and_time(NaiveTime::MIN) + TimeDelta::minutes(i64::from(minute));
-    (0..=1440)
-        .find_map(|later| calendar.zone().from_local_datetime(&(local + TimeDelta::minutes(later))).earliest())
-        .map_or_else(|| local.and_utc(), |instant| instant.with_timezone(&Utc))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::calendar::tests::weekdays, *};
+    use super::{
+        super::calendar::{DayHours, Interval, tests::weekdays},
+        *,
+    };
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("a valid instant")

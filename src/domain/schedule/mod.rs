@@ -9,6 +9,7 @@ mod compiled;
 mod due;
 mod explain;
 mod hold;
+mod local;
 #[cfg(test)]
 mod properties;
 
