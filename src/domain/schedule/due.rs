@@ -23,6 +23,17 @@ pub enum ScheduleRefusal {
         /// How many days were asked for; negative = backward.
         days: i64,
     },
+    /// The same for a duration in working time.
+    #[error(
+        "{} minutes of working time {} {start} lie beyond the horizon of {HORIZON_YEARS} years, or outside 1970 to 2199",
+        minutes.abs(), if *minutes < 0 { "before" } else { "from" }
+    )]
+    WorkBeyondHorizon {
+        /// Where counting started.
+        start: DateTime<Utc>,
+        /// How many minutes of working time were asked for, seconds dropped; negative = backward.
+        minutes: i64,
+    },
 }
 
 /// The n-th open day after a start; a closed start first moves to the next open day, which is day 0.
@@ -57,7 +68,7 @@ pub fn backward(calendar: &Calendar, start: NaiveDate, days: u32) -> Result<Naiv
 }
 
 /// Whether `last` lies at most 40 years after `first`, to the day: by month and day, since 2100 is no leap year.
-fn within_horizon(first: NaiveDate, last: NaiveDate) -> bool {
+pub(super) fn within_horizon(first: NaiveDate, last: NaiveDate) -> bool {
     let years = last.year() - first.year();
     years < HORIZON_YEARS || (years == HORIZON_YEARS && (last.month(), last.day()) <= (first.month(), first.day()))
 }

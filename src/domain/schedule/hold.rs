@@ -1,4 +1,4 @@
-//! Holds: which working days an order lost while it waited.
+//! Holds: the working days and the working time that an order lost while it waited.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -6,6 +6,7 @@ use super::{
     compiled::{Calendar, index_from},
     due::{is_open, local_date},
     local::instant,
+    work::work_between,
 };
 
 /// Working days on which the order was on hold for at least half of the day's working time, all holds of the day together.
@@ -34,6 +35,16 @@ pub fn lost_days(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) 
         }
     }
     count
+}
+
+/// The working time held, exact. Spans that overlap count once; a span that ends before it begins counts nothing; days outside
+/// 1970 to 2199 have no working time.
+///
+/// # Source
+/// Holds: due times of durations in working time move by the exact working time held.
+#[must_use]
+pub fn held_work(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> TimeDelta {
+    merge(holds).into_iter().map(|(from, to)| work_between(calendar, from, to)).sum()
 }
 
 /// Open days after `first` and before `last`.
@@ -155,5 +166,21 @@ mod tests {
         assert_eq!(lost_days(&plant, &[morning, noon]), 1);
         assert_eq!(lost_days(&plant, &[noon, morning, noon]), 1);
         assert_eq!(lost_days(&plant, &[morning, morning]), 0);
+    }
+
+    #[test]
+    fn held_working_time_is_exact_and_overlaps_count_once() {
+        let plant = plant();
+        // Friday 15:00 to Monday 08:30, local: one hour and half an hour.
+        let weekend = (at("2026-03-06T14:00:00Z"), at("2026-03-09T07:30:00Z"));
+        let within = (at("2026-03-06T14:30:00.5Z"), at("2026-03-06T15:00:00Z"));
+        let later = (at("2026-03-09T07:29:59Z"), at("2026-03-09T07:30:00.25Z"));
+        let held = |holds: &[_]| held_work(&plant, holds).num_milliseconds();
+        assert_eq!(held(&[weekend]), 5_400_000);
+        assert_eq!(held(&[within]), 1_799_500);
+        assert_eq!(held(&[within, weekend, within]), 5_400_000);
+        assert_eq!(held(&[later, weekend]), 5_400_250);
+        assert_eq!(held(&[(weekend.1, weekend.0)]), 0);
+        assert_eq!(held(&[]), 0);
     }
 }

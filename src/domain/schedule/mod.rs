@@ -9,9 +9,11 @@ mod compiled;
 mod due;
 mod explain;
 mod hold;
+mod hours;
 mod local;
 #[cfg(test)]
 mod properties;
+mod work;
 
 pub use calendar::{CalendarSpec, DayHours, Exception, ExceptionDays, Interval, MonthDay};
 pub use compiled::Calendar;
@@ -19,4 +21,5 @@ pub use due::{
     HORIZON_YEARS, ScheduleRefusal, backward, days_late, due_at, forward, is_open, local_date, open_days, overdue,
 };
 pub use explain::{DayTrace, EXPLAINED_DAYS_MAX, explain_forward};
-pub use hold::lost_days;
+pub use hold::{held_work, lost_days};
+pub use work::{work_backward, work_between, work_forward};
