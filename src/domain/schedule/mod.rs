@@ -14,6 +14,8 @@ mod local;
 #[cfg(test)]
 mod properties;
 mod work;
+#[cfg(test)]
+mod work_properties;
 
 pub use calendar::{CalendarSpec, DayHours, Exception, ExceptionDays, Interval, MonthDay};
 pub use compiled::Calendar;
