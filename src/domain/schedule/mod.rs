@@ -4,6 +4,8 @@
 //! counting; a start on a closed day first moves to the next open day (day 0) and the result is the n-th open day after; a visit
 //! is overdue from the first instant of the day after its due date.
 
+#[cfg(test)]
+mod busday;
 mod calendar;
 mod compiled;
 mod due;
