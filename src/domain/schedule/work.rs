@@ -243,6 +243,23 @@ mod tests {
     }
 
     #[test]
+    fn clocks_that_go_back_over_midnight_stay_in_the_day_that_began() {
+        let mut spec = weekdays(Tz::America__St_Johns);
+        spec.week = spec.week.map(|_| DayHours::Closed);
+        // Sunday 2010-11-07 began at 02:30Z; at 00:01 the clocks went back to 23:01 of Saturday, so that 01:00 came at 04:30Z.
+        spec.week[6] = open(&[(0, 1)]);
+        let calendar = Calendar::compile(&spec);
+        let at = |time: &str| format!("2010-11-07T{time}:00Z").parse::<DateTime<Utc>>().expect("a valid instant");
+        let (begin, saturday, end) = (at("02:30"), at("03:00"), at("04:30"));
+        assert_eq!(local_date(&calendar, saturday), date("2010-11-06"));
+        assert_eq!(work_between(&calendar, begin, saturday).num_minutes(), 30);
+        assert_eq!(work_between(&calendar, saturday, end).num_minutes(), 90);
+        assert_eq!(work_forward(&calendar, saturday, TimeDelta::zero()), Ok(saturday));
+        assert_eq!(work_forward(&calendar, saturday, TimeDelta::minutes(90)), Ok(end));
+        assert_eq!(work_backward(&calendar, saturday, TimeDelta::minutes(30)), Ok(begin));
+    }
+
+    #[test]
     fn parts_of_a_second_are_kept() {
         let calendar = Calendar::compile(&plant());
         let (start, tick) = (at(Vienna, "2026-03-06 16:59"), TimeDelta::nanoseconds(1));
@@ -252,6 +269,7 @@ mod tests {
         assert_eq!(work_forward(&calendar, start, minute), Ok(start + minute));
         assert_eq!(work_forward(&calendar, start, minute + tick), Ok(monday + tick));
         assert_eq!(work_forward(&calendar, start + tick, minute), Ok(monday + tick));
+        assert_eq!(work_forward(&calendar, start + minute + tick, minute), Ok(monday + minute));
         assert_eq!(work_backward(&calendar, monday + tick, minute), Ok(start + tick));
         assert_eq!(work_between(&calendar, start + tick, monday + tick), minute);
         assert_eq!(work_forward(&calendar, start, -minute), Ok(start));
