@@ -36,6 +36,16 @@ impl DayHours {
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Open(_))
     }
+
+    /// The working intervals: those written, of an open day without any 00:00 to 24:00, of a closed day none.
+    pub(super) fn intervals(&self) -> &[Interval] {
+        const WHOLE: &[Interval] = &[Interval { from_minute: 0, to_minute: 1440 }];
+        match self {
+            Self::Closed => &[],
+            Self::Open(intervals) if intervals.is_empty() => WHOLE,
+            Self::Open(intervals) => intervals,
+        }
+    }
 }
 
 /// A day of every year. 29 February means leap years only.

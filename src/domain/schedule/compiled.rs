@@ -6,17 +6,22 @@
 //! Naming: the dated exceptions cut into spans that do not overlap, each with the exception that wins it, and one winner for each
 //! day of a leap year. What a day is costs one binary search, however many exceptions there are. At most 34 KiB.
 
+use std::sync::OnceLock;
+
 use chrono::{Datelike, Days, NaiveDate};
 use chrono_tz::Tz;
 
-use super::calendar::{CalendarSpec, DayHours, Exception, ExceptionDays, MonthDay};
+use super::{
+    calendar::{CalendarSpec, DayHours, Exception, ExceptionDays, MonthDay},
+    hours::Hours,
+};
 
 /// First day that can be counted.
 const FIRST: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a valid date");
 /// Years that can be counted.
 const YEARS: std::ops::Range<i32> = 1970..2200;
 /// Days that can be counted, to 2199-12-31.
-const DAYS: usize = 84_006;
+pub(super) const DAYS: usize = 84_006;
 /// Places for the days of a year: 31 for each month, so that a place needs no table.
 const PLACES: usize = 12 * 31;
 
@@ -29,6 +34,8 @@ pub struct Calendar {
     /// From this day on this exception wins, until the next entry.
     dated: Box<[(NaiveDate, Option<u16>)]>,
     yearly: Box<[Option<u16>]>,
+    /// Counted when first asked for: most calendars are only asked for days.
+    hours: OnceLock<Hours>,
 }
 
 impl Calendar {
@@ -50,6 +57,7 @@ impl Calendar {
             before: before.into(),
             dated: dated.into(),
             yearly: yearly.into(),
+            hours: OnceLock::new(),
         }
     }
 
@@ -63,6 +71,11 @@ impl Calendar {
     #[must_use]
     pub fn zone(&self) -> Tz {
         self.spec.zone
+    }
+
+    /// Its working time.
+    pub(super) fn hours(&self) -> &Hours {
+        self.hours.get_or_init(|| Hours::of(self))
     }
 
     /// What a day is, and the exception that says so.

@@ -1,9 +1,11 @@
 //! Due dates: counted in open days, and the instant at which they are missed.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Utc};
 
-use super::compiled::{Calendar, day_at, index_from, index_of};
+use super::{
+    compiled::{Calendar, day_at, index_from, index_of},
+    local::instant,
+};
 
 /// How far from its start a date may lie.
 pub const HORIZON_YEARS: i32 = 40;
@@ -20,6 +22,17 @@ pub enum ScheduleRefusal {
         start: NaiveDate,
         /// How many days were asked for; negative = backward.
         days: i64,
+    },
+    /// The same for a duration in working time.
+    #[error(
+        "{} minutes of working time {} {start} lie beyond the horizon of {HORIZON_YEARS} years, or outside 1970 to 2199",
+        minutes.abs(), if *minutes < 0 { "before" } else { "from" }
+    )]
+    WorkBeyondHorizon {
+        /// Where counting started.
+        start: DateTime<Utc>,
+        /// How many minutes of working time were asked for, seconds dropped; negative = backward.
+        minutes: i64,
     },
 }
 
@@ -55,7 +68,7 @@ pub fn backward(calendar: &Calendar, start: NaiveDate, days: u32) -> Result<Naiv
 }
 
 /// Whether `last` lies at most 40 years after `first`, to the day: by month and day, since 2100 is no leap year.
-fn within_horizon(first: NaiveDate, last: NaiveDate) -> bool {
+pub(super) fn within_horizon(first: NaiveDate, last: NaiveDate) -> bool {
     let years = last.year() - first.year();
     years < HORIZON_YEARS || (years == HORIZON_YEARS && (last.month(), last.day()) <= (first.month(), first.day()))
 }
@@ -66,28 +79,7 @@ fn within_horizon(first: NaiveDate, last: NaiveDate) -> bool {
 /// Convention C4. Where midnight is skipped by daylight saving, the first instant that exists; where it comes twice, the first.
 #[must_use]
 pub fn due_at(calendar: &Calendar, due_on: NaiveDate) -> DateTime<Utc> {
-    first_instant(calendar.zone(), due_on.succ_opt().unwrap_or(due_on))
-}
-
-/// The first instant of a local day.
-fn first_instant(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
-    let midnight = day.and_time(NaiveTime::MIN);
-    if let Some(instant) = zone.from_local_datetime(&midnight).earliest() {
-        return instant.with_timezone(&Utc);
-    }
-    // Midnight does not exist. A gap is at most a day long (a zone that jumped over the date line), so the first instant whose
-    // local day has come lies within two days around midnight taken as UTC.
-    let (mut early, mut late) = (midnight.and_utc() - TimeDelta::days(2), midnight.and_utc() + TimeDelta::days(2));
-    while late - early > TimeDelta::seconds(1) {
-        let middle = early + (late - early) / 2;
-        let middle = DateTime::from_timestamp(middle.timestamp(), 0).unwrap_or(middle);
-        if zone.from_utc_datetime(&middle.naive_utc()).date_naive() >= day {
-            late = middle;
-        } else {
-            early = middle;
-        }
-    }
-    late
+    instant(calendar.zone(), due_on.succ_opt().unwrap_or(due_on), 0)
 }
 
 /// Whether a visit with this due time is overdue: the one function that says so.
@@ -142,6 +134,8 @@ pub fn open_days(calendar: &Calendar, from: NaiveDate, to: NaiveDate) -> i32 {
 
 #[cfg(test)]
 mod tests {
+    use chrono_tz::Tz;
+
     use super::{
         super::calendar::{
             DayHours, ExceptionDays,

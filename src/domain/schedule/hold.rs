@@ -1,11 +1,12 @@
-//! Holds: which working days an order lost while it waited.
+//! Holds: the working days and the working time that an order lost while it waited.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
-    calendar::{DayHours, Interval},
     compiled::{Calendar, index_from},
     due::{is_open, local_date},
+    local::instant,
+    work::work_between,
 };
 
 /// Working days on which the order was on hold for at least half of the day's working time, all holds of the day together.
@@ -36,6 +37,16 @@ pub fn lost_days(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) 
     count
 }
 
+/// The working time held, exact. Spans that overlap count once; a span that ends before it begins counts nothing; days outside
+/// 1970 to 2199 have no working time.
+///
+/// # Source
+/// Holds: due times of durations in working time move by the exact working time held.
+#[must_use]
+pub fn held_work(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> TimeDelta {
+    merge(holds).into_iter().map(|(from, to)| work_between(calendar, from, to)).sum()
+}
+
 /// Open days after `first` and before `last`.
 fn open_days_between(calendar: &Calendar, first: NaiveDate, last: NaiveDate) -> u32 {
     let begin = first.succ_opt().map_or(usize::MAX, index_from);
@@ -57,13 +68,14 @@ fn merge(holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> Vec<(DateTime<Utc>, DateTi
 }
 
 fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTime<Utc>)]) -> bool {
-    let (true, DayHours::Open(intervals)) = (is_open(calendar, day), calendar.day(day).0) else { return false };
-    let whole = [Interval { from_minute: 0, to_minute: 1440 }];
-    let intervals = if intervals.is_empty() { &whole[..] } else { intervals };
+    if !is_open(calendar, day) {
+        return false;
+    }
+    let at = |minute| instant(calendar.zone(), day, minute);
     let (mut working, mut held) = (TimeDelta::zero(), TimeDelta::zero());
-    for interval in intervals {
-        let (from, to) = (instant(calendar, day, interval.from_minute), instant(calendar, day, interval.to_minute));
-        working += (to - from).max(TimeDelta::zero());
+    for interval in calendar.day(day).0.intervals() {
+        let (from, to) = (at(interval.from_minute), at(interval.to_minute));
+        working += to - from;
         let begin = merged.partition_point(|(_, end)| *end <= from);
         for (start, end) in merged[begin..].iter().take_while(|(start, _)| *start < to) {
             held += (*end).min(to) - (*start).max(from);
@@ -72,21 +84,16 @@ fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTi
     if working > TimeDelta::zero() {
         return held * 2 >= working;
     }
-    let (begin, end) = (instant(calendar, day, 0), instant(calendar, day, 1440));
+    let (begin, end) = (at(0), at(1440));
     merged.iter().any(|(start, stop)| *start <= begin && end <= *stop)
-}
-
-/// The instant of a local time of day; where daylight saving skips it, the first instant after; where it comes twice, the first.
-fn instant(calendar: &Calendar, day: NaiveDate, minute: u16) -> DateTime<Utc> {
-    let local = day.and_time(NaiveTime::MIN) + TimeDelta::minutes(i64::from(minute));
-    (0..=1440)
-        .find_map(|later| calendar.zone().from_local_datetime(&(local + TimeDelta::minutes(later))).earliest())
-        .map_or_else(|| local.and_utc(), |instant| instant.with_timezone(&Utc))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::calendar::tests::weekdays, *};
+    use super::{
+        super::calendar::{DayHours, Interval, tests::weekdays},
+        *,
+    };
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("a valid instant")
@@ -159,5 +166,21 @@ mod tests {
         assert_eq!(lost_days(&plant, &[morning, noon]), 1);
         assert_eq!(lost_days(&plant, &[noon, morning, noon]), 1);
         assert_eq!(lost_days(&plant, &[morning, morning]), 0);
+    }
+
+    #[test]
+    fn held_working_time_is_exact_and_overlaps_count_once() {
+        let plant = plant();
+        // Friday 15:00 to Monday 08:30, local: one hour and half an hour.
+        let weekend = (at("2026-03-06T14:00:00Z"), at("2026-03-09T07:30:00Z"));
+        let within = (at("2026-03-06T14:30:00.5Z"), at("2026-03-06T15:00:00Z"));
+        let later = (at("2026-03-09T07:29:59Z"), at("2026-03-09T07:30:00.25Z"));
+        let held = |holds: &[_]| held_work(&plant, holds).num_milliseconds();
+        assert_eq!(held(&[weekend]), 5_400_000);
+        assert_eq!(held(&[within]), 1_799_500);
+        assert_eq!(held(&[within, weekend, within]), 5_400_000);
+        assert_eq!(held(&[later, weekend]), 5_400_250);
+        assert_eq!(held(&[(weekend.1, weekend.0)]), 0);
+        assert_eq!(held(&[]), 0);
     }
 }

@@ -4,13 +4,20 @@
 //! counting; a start on a closed day first moves to the next open day (day 0) and the result is the n-th open day after; a visit
 //! is overdue from the first instant of the day after its due date.
 
+#[cfg(test)]
+mod busday;
 mod calendar;
 mod compiled;
 mod due;
 mod explain;
 mod hold;
+mod hours;
+mod local;
 #[cfg(test)]
 mod properties;
+mod work;
+#[cfg(test)]
+mod work_properties;
 
 pub use calendar::{CalendarSpec, DayHours, Exception, ExceptionDays, Interval, MonthDay};
 pub use compiled::Calendar;
@@ -18,4 +25,5 @@ pub use due::{
     HORIZON_YEARS, ScheduleRefusal, backward, days_late, due_at, forward, is_open, local_date, open_days, overdue,
 };
 pub use explain::{DayTrace, EXPLAINED_DAYS_MAX, explain_forward};
-pub use hold::lost_days;
+pub use hold::{held_work, lost_days};
+pub use work::{work_backward, work_between, work_forward};

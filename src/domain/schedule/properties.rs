@@ -10,12 +10,12 @@ use super::{
 };
 
 /// As many cases as the environment asks for, else `usual`.
-fn cases(usual: u32) -> ProptestConfig {
+pub(super) fn cases(usual: u32) -> ProptestConfig {
     let config = ProptestConfig::default();
     if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases: usual, ..config } }
 }
 
-fn day(offset: i64) -> NaiveDate {
+pub(super) fn day(offset: i64) -> NaiveDate {
     NaiveDate::default() + TimeDelta::days(offset)
 }
 
@@ -28,7 +28,7 @@ fn hours() -> impl Strategy<Value = DayHours> {
     prop_oneof![2 => Just(DayHours::Closed), 1 => Just(DayHours::Open(Vec::new())), 3 => intervals.prop_map(DayHours::Open)]
 }
 
-fn exception() -> impl Strategy<Value = Exception> {
+fn exception(hours: BoxedStrategy<DayHours>) -> impl Strategy<Value = Exception> {
     let month_day = || (0_i64..366).prop_map(|offset| day(730 + offset));
     let month_day = || month_day().prop_map(|day| MonthDay { month: day.month(), day: day.day() });
     let days = prop_oneof![
@@ -40,12 +40,19 @@ fn exception() -> impl Strategy<Value = Exception> {
     let leap_day = Just(MonthDay { month: 2, day: 29 });
     let leap = (leap_day, month_day()).prop_map(|(leap, other)| ExceptionDays::Yearly { from: leap, to: other });
     let one = month_day().prop_map(|day| ExceptionDays::Yearly { from: day, to: day });
-    (prop_oneof![5 => days, 1 => yearly, 1 => leap, 2 => one], hours(), 0_u32..1_000)
+    (prop_oneof![5 => days, 1 => yearly, 1 => leap, 2 => one], hours, 0_u32..1_000)
         .prop_map(|(days, hours, name)| Exception { name: name.to_string(), days, hours })
 }
 
 fn spec(zone: impl Strategy<Value = Tz>) -> impl Strategy<Value = CalendarSpec> {
-    (zone, prop::array::uniform7(hours()), prop::collection::vec(exception(), 0..16)).prop_map(
+    spec_with(zone, hours().boxed())
+}
+
+pub(super) fn spec_with(
+    zone: impl Strategy<Value = Tz>,
+    hours: BoxedStrategy<DayHours>,
+) -> impl Strategy<Value = CalendarSpec> {
+    (zone, prop::array::uniform7(hours.clone()), prop::collection::vec(exception(hours), 0..16)).prop_map(
         |(zone, week, exceptions)| CalendarSpec {
             id: "plant".into(),
             name: "Plant".into(),
@@ -57,12 +64,12 @@ fn spec(zone: impl Strategy<Value = Tz>) -> impl Strategy<Value = CalendarSpec> 
     )
 }
 
-fn any_zone() -> impl Strategy<Value = Tz> {
+pub(super) fn any_zone() -> impl Strategy<Value = Tz> {
     prop::sample::select(&TZ_VARIANTS[..])
 }
 
 /// What a day is, by trying every exception.
-fn looked_up(spec: &CalendarSpec, day: NaiveDate) -> (&DayHours, &str) {
+pub(super) fn looked_up(spec: &CalendarSpec, day: NaiveDate) -> (&DayHours, &str) {
     // Day 1 of the common era was a Monday.
     let weekday = (day.num_days_from_ce() - 1).rem_euclid(7);
     let mut found = (&spec.week[usize::try_from(weekday).expect("0 to 6")], "");
@@ -106,7 +113,7 @@ fn stepped(spec: &CalendarSpec, start: NaiveDate, days: u32, step: TimeDelta) ->
     }
 }
 
-fn local(zone: Tz, instant: DateTime<Utc>) -> chrono::NaiveDateTime {
+pub(super) fn local(zone: Tz, instant: DateTime<Utc>) -> chrono::NaiveDateTime {
     zone.from_utc_datetime(&instant.naive_utc()).naive_local()
 }
 
