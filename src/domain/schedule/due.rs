@@ -70,7 +70,7 @@ pub fn due_at(calendar: &Calendar, due_on: NaiveDate) -> DateTime<Utc> {
 }
 
 /// The first instant of a local day.
-fn first_instant(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
+pub(super) fn first_instant(zone: Tz, day: NaiveDate) -> DateTime<Utc> {
     let midnight = day.and_time(NaiveTime::MIN);
     if let Some(instant) = zone.from_local_datetime(&midnight).earliest() {
         return instant.with_timezone(&Utc);

@@ -9,10 +9,11 @@ mod compiled;
 mod due;
 mod explain;
 mod hold;
+pub mod icalendar;
 #[cfg(test)]
 mod properties;
 
-pub use calendar::{CalendarSpec, DayHours, Exception, ExceptionDays, Interval, MonthDay};
+pub use calendar::{CalendarSpec, DayHours, EXCEPTIONS_MAX, Exception, ExceptionDays, Interval, MonthDay};
 pub use compiled::Calendar;
 pub use due::{
     HORIZON_YEARS, ScheduleRefusal, backward, days_late, due_at, forward, is_open, local_date, open_days, overdue,
