@@ -11,6 +11,7 @@
 mod calendars;
 mod cycle;
 mod departments;
+mod holidays;
 mod on_orders;
 mod plan;
 mod stages;
@@ -21,6 +22,7 @@ mod users;
 pub use calendars::{CALENDARS_MAX, CalendarEdit, WrittenCalendar};
 pub use cycle::CycleEffect;
 pub use departments::{DEPARTMENTS_MAX, DepartmentEdit, MANAGERS_MAX, MEMBERS_MAX};
+pub use holidays::{FoundHolidays, HolidayDiff, HolidayImport};
 pub use on_orders::{EDITED_ORDERS_MAX, OnOrders, decide};
 pub use plan::{EXAMPLES_MAX, EditPlan, PlannedChange, plan};
 pub use stages::{STAGES_MAX, StagesEdit};
@@ -77,7 +79,7 @@ impl Edited {
         let row = |change: &Change| match change {
             Change::User(it) => format!("user {} {}", it.id, it.version),
             Change::Department(it) => format!("department {} {}", it.id, it.version),
-            Change::Calendar(it) => format!("calendar {} {}", it.spec.id, it.version),
+            Change::Calendar(it) => format!("calendar {} {} {:?}", it.spec.id, it.version, it.spec),
             Change::OrderType(it) => format!("type {} {} {:?} {:?}", it.id, it.version, it.statuses, it.moves),
             Change::Stages(_, version) => format!("stages {version}"),
         };
