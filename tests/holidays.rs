@@ -1,6 +1,10 @@
 //! Holidays from iCalendar files: the difference that is looked at is the one that is carried out.
 
-use std::time::Duration;
+use std::{
+    io::Write as _,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use andon::grpc::proto::v1::{
     self,
@@ -294,7 +298,7 @@ async fn huge_rules_end_quickly() {
     ];
     let events: Vec<_> = rules.iter().map(|rule| (*rule, format!("DTSTART:19000103 RRULE:{rule}"))).collect();
     let events: Vec<_> = events.iter().map(|(rule, event)| (*rule, event.as_str())).collect();
-    let done = tokio::time::timeout(Duration::from_secs(20), shop.import(in_2027(&file(&events)))).await;
+    let done = tokio::time::timeout(Duration::from_secs(30), shop.import(in_2027(&file(&events)))).await;
     let done = done.expect("it ends quickly");
     assert_eq!(told(&done.added), ["2027-01-03 FREQ=YEARLY;COUNT=1000000000"]);
     let reasons: Vec<_> = done.skipped.iter().map(v1::SkippedEvent::reason).collect();
@@ -303,4 +307,58 @@ async fn huge_rules_end_quickly() {
     // A hundred thousand components, each in the one before.
     let deep = format!("BEGIN:VCALENDAR\n{}", "BEGIN:A\n".repeat(100_000));
     shop.api.calendars().import_holidays(in_2027(&deep)).await.refused();
+}
+
+/// The program, asked at no terminal.
+fn andon(shop: &Shop, arguments: &[&str], stdin: &str) -> (i32, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_andon"))
+        .args(["--server", &shop.daemon.address, "calendars", "import", "--calendar", CALENDAR])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("andon runs");
+    let _ = child.stdin.take().expect("piped").write_all(stdin.as_bytes());
+    let output = child.wait_with_output().expect("andon ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_program_shows_a_table_and_imports_it_by_its_fingerprint() {
+    let shop = Shop::open(NOW).await;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/austria.ics");
+    let year = ["--from", "2027-01-01", "--to", "2027-12-31", "--replace"];
+    shop.write(vec![exception("Mistake", "2027-03-30", false)]).await;
+    let etag = shop.calendar().await.etag;
+    let (code, out, err) = andon(&shop, &[&[path, "--preview"], &year[..]].concat(), "");
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    for line in [
+        "  -  2027-03-30  Tue  Mistake",
+        "  +  2027-03-29  Mon  Ostermontag",
+        "13 added, 1 removed, 0 unchanged, 2 skipped\nHolidays are maintained until 2027-12-31 (before: not said).",
+    ] {
+        assert!(out.contains(line.trim_start()), "{line}\n{out}");
+    }
+    let fingerprint = out.trim_end().rsplit(' ').next().expect("a fingerprint").to_owned();
+    // Nobody can be asked.
+    let (code, _, err) = andon(&shop, &[&[path], &year[..]].concat(), "");
+    assert!(code == 2 && err.contains("--preview") && err.contains("nothing was changed"), "{err}");
+    assert_eq!(shop.calendar().await.etag, etag);
+    let exactly = ["--yes", "--expected-plan", &fingerprint];
+    let (code, out, _) = andon(&shop, &[&["-"], &exactly[..], &year[..]].concat(), AUSTRIA);
+    assert!(code == 0 && out.starts_with("imported\n"), "{out}");
+    assert_eq!(shop.calendar().await.exceptions.len(), 13);
+    // A second time there is nothing to ask about.
+    let (code, out, _) = andon(&shop, &[&["-"], &year[..]].concat(), AUSTRIA);
+    assert!(code == 0 && out.starts_with("nothing changes\n"), "{out}");
+    let (code, out, _) = andon(&shop, &[&[path, "--preview", "--json"], &year[..]].concat(), "");
+    let answer: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((code, &answer["unchanged_count"], &answer["skipped_count"]), (0, &13.into(), &2.into()));
+    // Wrong files are told with their lines.
+    let (code, _, err) = andon(&shop, &["-", "--yes"], "BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR\n");
+    assert!(code == 1 && err.contains("line 2: the event 'Closed' has no DTSTART"), "{err}");
+    let (code, _, err) = andon(&shop, &["/nowhere.ics", "--yes"], "");
+    assert!(code == 2 && err.contains("/nowhere.ics"), "{err}");
 }
