@@ -6,8 +6,8 @@ use chrono_tz::Tz;
 use super::lines::{Line, head};
 use crate::domain::schedule::due::first_instant;
 
-/// Years that are understood: further back no rule has to be followed, and the calendar itself ends in 2199.
-const YEARS: std::ops::Range<i32> = 1900..2200;
+/// Years that are understood: feasts may be as old as the Gregorian calendar, and no calendar goes beyond 2199.
+const YEARS: std::ops::Range<i32> = 1583..2200;
 
 /// What a time belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +76,10 @@ fn moment(text: &str, line: &Line, unknown: &mut Option<String>) -> Result<Momen
     let day =
         digits(day, 8).and_then(|day| NaiveDate::parse_from_str(day, "%Y%m%d").ok()).ok_or_else(|| wrong(not_read))?;
     if !YEARS.contains(&day.year()) {
-        return Err(wrong("lies outside the years 1900 to 2199"));
+        return Err(wrong("lies outside the years 1583 to 2199"));
     }
-    let Some(time) = time else {
+    let is_day = line.parameter("VALUE").is_some_and(|value| value.eq_ignore_ascii_case("DATE"));
+    let Some(time) = time.filter(|_| !is_day) else {
         return Ok(Moment { at: day.and_time(NaiveTime::MIN), place: Place::Day });
     };
     let (time, utc) = time.strip_suffix(['Z', 'z']).map_or((time, false), |time| (time, true));

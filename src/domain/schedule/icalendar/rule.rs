@@ -40,7 +40,7 @@ impl Rule {
         for part in line.value.to_ascii_uppercase().split(';').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').ok_or_else(|| wrong(format!("'{}' has no '='", head(part))))?;
             match name {
-                "UNTIL" => rule.until = Some(until(line, value).map_err(wrong)?),
+                "UNTIL" => rule.until = until(line, value).map_err(wrong)?,
                 "COUNT" => {
                     rule.count =
                         Some(value.parse().map_err(|_| wrong(format!("COUNT '{}' is no number", head(value))))?);
@@ -123,10 +123,14 @@ fn spend(left: &mut usize, amount: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn until(line: &Line, value: &str) -> Result<Moment, String> {
+/// `None`: further away than any calendar goes; some programs write the year 9999 for ever.
+fn until(line: &Line, value: &str) -> Result<Option<Moment>, String> {
+    if value.get(..4).and_then(|year| year.parse::<u16>().ok()).is_some_and(|year| year >= 2200) {
+        return Ok(None);
+    }
     let line = Line::bare(line.number, "UNTIL", value);
     match Moment::of_line(&line, &mut None)?.as_slice() {
-        [until] => Ok(*until),
+        [until] => Ok(Some(*until)),
         _ => Err("UNTIL is not one day or time".into()),
     }
 }

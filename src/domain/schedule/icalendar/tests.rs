@@ -63,6 +63,7 @@ fn days_end_before_their_end() {
         ("DTSTART;VALUE=DATE:20260101 DURATION:P1W", "2026-01-01/2026-01-07"),
         ("DTSTART;VALUE=DATE:20260101 DURATION:PT48H", "2026-01-01/2026-01-02"),
         ("DTSTART;VALUE=DATE:20280228 DTEND;VALUE=DATE:20280301", "2028-02-28/2028-02-29"),
+        ("DTSTART;VALUE=DATE:20260101T000000", "2026-01-01"),
         // It blocks no time, as most holidays: taken.
         ("DTSTART;VALUE=DATE:20260101 TRANSP:TRANSPARENT", "2026-01-01"),
         // It touches the window: taken whole.
@@ -140,6 +141,7 @@ fn rules_are_followed_through_the_window() {
         ("DTSTART:20260102 RRULE:FREQ=WEEKLY;COUNT=2", &["2026-01-02", "2026-01-09"]),
         ("DTSTART:20260101 RRULE:FREQ=YEARLY;COUNT=1", &["2026-01-01"]),
         ("DTSTART:20260101 RRULE:FREQ=YEARLY;UNTIL=20250101", &["2026-01-01"]),
+        ("DTSTART:17760704 RRULE:FREQ=YEARLY;INTERVAL=250;UNTIL=99991231T235959Z", &["2026-07-04"]),
         // Of days the time of day is ignored, as the standard wants it.
         ("DTSTART:20260101 RRULE:FREQ=YEARLY;COUNT=1;BYHOUR=9,10", &["2026-01-01"]),
         // Days that follow each other are one span, whether the window cuts them or not.
@@ -238,7 +240,8 @@ fn a_wrong_file_is_refused_with_its_lines() {
         (event("DTSTART:2026-01-01"), "line 4: DTSTART '2026-01-01' is no day"),
         (event("DTSTART:20260229"), "line 4: DTSTART '20260229' is no day"),
         (event("DTSTART:20260101T246000"), "line 4: DTSTART '20260101T246000' is no day"),
-        (event("DTSTART:18991231"), "line 4: DTSTART '18991231' lies outside the years"),
+        (event("DTSTART:15821231"), "line 4: DTSTART '15821231' lies outside the years"),
+        (event("DTSTART:22000101"), "line 4: DTSTART '22000101' lies outside the years"),
         (event("DTSTART:20260101,20260102"), "line 4: DTSTART has more than one value"),
         (event("DTSTART:20260101\nDTEND:20251231"), "line 5: DTEND lies before DTSTART"),
         (event("DTSTART:20260101\nDTEND:20260101T120000"), "line 5: DTSTART and DTEND must both"),
@@ -308,4 +311,77 @@ fn a_window_is_five_years_from_today_at_most_twenty() {
     assert_eq!(window(None, Some("2026-12-30"), Tz::UTC), wrong);
     assert_eq!(window(Some("2026-01-01"), Some("2046-01-01"), Tz::UTC), ok("2026-01-01/2046-01-01"));
     assert_eq!(window(Some("2026-01-01"), Some("2046-01-02"), Tz::UTC), wrong);
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As many cases as the environment asks for, else `usual`.
+    fn cases(usual: u32) -> ProptestConfig {
+        let config = ProptestConfig::default();
+        if std::env::var_os("PROPTEST_CASES").is_some() { config } else { ProptestConfig { cases: usual, ..config } }
+    }
+
+    /// Parts of rules, right and wrong.
+    fn rule() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            (1_u32..70_000).prop_map(|it| format!("INTERVAL={it}")),
+            (0_u32..40).prop_map(|it| format!("COUNT={it}")),
+            prop::sample::select(vec!["UNTIL=20271231", "UNTIL=20270101T120000Z", "WKST=SU", "BYHOUR=1,2"])
+                .prop_map(String::from),
+            prop::collection::vec(-13_i32..14, 1..3).prop_map(|it| format!("BYMONTH={}", list(&it))),
+            prop::collection::vec(-32_i32..33, 1..4).prop_map(|it| format!("BYMONTHDAY={}", list(&it))),
+            prop::collection::vec(-367_i32..368, 1..4).prop_map(|it| format!("BYYEARDAY={}", list(&it))),
+            prop::collection::vec(-54_i32..55, 1..3).prop_map(|it| format!("BYWEEKNO={}", list(&it))),
+            prop::collection::vec(-6_i32..7, 1..3).prop_map(|it| format!("BYSETPOS={}", list(&it))),
+            (-6_i32..7, prop::sample::select(vec!["MO", "TH", "SU"]))
+                .prop_map(|(nth, day)| format!("BYDAY={nth}{day}")),
+            prop::sample::select(vec!["BYDAY=MO", "BYDAY=SA,SU", "BYDAY=XX"]).prop_map(String::from),
+        ];
+        let frequency = prop::sample::select(vec!["YEARLY", "MONTHLY", "WEEKLY", "DAILY"]);
+        (frequency, prop::collection::vec(part, 0..4))
+            .prop_map(|(frequency, parts)| format!("FREQ={frequency};{}", parts.join(";")))
+    }
+
+    fn list(numbers: &[i32]) -> String {
+        numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    proptest! {
+        #![proptest_config(cases(200))]
+
+        /// Whatever stands in a file, reading ends with an answer.
+        #[test]
+        fn a_damaged_file_is_read_or_refused(
+            damage in prop::collection::vec((0_usize..6_000, prop::sample::select(vec!["", "9", ":", ";", "\n", "\"", "ä", "BEGIN:VEVENT\n"])), 1..6),
+        ) {
+            let mut text = include_str!("../../../../tests/data/austria.ics").to_owned();
+            for (at, instead) in damage {
+                let at = (0..=at % text.len()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+                let end = (at + 1..=text.len()).find(|end| text.is_char_boundary(*end)).unwrap_or(at);
+                text.replace_range(at..end, instead);
+            }
+            if let Ok(file) = read(&text) {
+                let _ = file.closed_days(Window { from: date("2026-01-01"), to: date("2031-12-31") }, Vienna);
+            }
+        }
+
+        /// A rule is refused, or its days lie in the window by their order, and a part of the window gives a part of them.
+        #[test]
+        fn a_rule_is_followed_or_refused(rule in rule(), start in 0_i64..20_000) {
+            let start = date("1990-01-01") + chrono::TimeDelta::days(start);
+            let text = events(&format!("DTSTART:{} RRULE:{rule}", start.format("%Y%m%d")));
+            let Ok(file) = read(&text) else { return Ok(()) };
+            let in_window = |from: &str, to: &str| {
+                file.closed_days(Window { from: date(from), to: date(to) }, Vienna).map(|days| days.holidays)
+            };
+            if let (Ok(all), Ok(some)) = (in_window("2026-01-01", "2031-12-31"), in_window("2027-01-01", "2031-12-31")) {
+                prop_assert!(all.is_sorted());
+                prop_assert!(all.iter().all(|it| it.from <= date("2031-12-31") + chrono::TimeDelta::days(2) && date("2026-01-01") <= it.to));
+                prop_assert!(some.iter().all(|it| all.contains(it)), "{rule}: {some:?} {all:?}");
+            }
+        }
+    }
 }
