@@ -204,21 +204,24 @@ fn is(exception: &Exception, holiday: &Holiday) -> bool {
 /// Those that are not there, and close a day that no other exception closes.
 fn added(holidays: &[Holiday], kept: &[Exception], present: &Calendar) -> Vec<Exception> {
     let mut added: Vec<Exception> = Vec::new();
+    // Of the file. They come by their first day, so what follows begins no earlier.
     let mut closed_until: Option<NaiveDate> = None;
     for holiday in holidays {
         let closed = |day: NaiveDate| {
             closed_until.is_some_and(|until| day <= until)
                 || present.exception_on(day).is_some_and(|it| !it.hours.is_open())
         };
-        if kept.iter().any(|it| is(it, holiday)) || days(holiday).all(closed) {
+        let is_there = kept.iter().any(|it| is(it, holiday));
+        if !is_there && days(holiday).all(closed) {
             continue;
         }
-        added.push(Exception {
-            name: holiday.name.clone(),
-            days: ExceptionDays::On { from: holiday.from, to: holiday.to },
-            hours: DayHours::Closed,
-        });
-        // They come by their first day, so what follows begins no earlier.
+        if !is_there {
+            added.push(Exception {
+                name: holiday.name.clone(),
+                days: ExceptionDays::On { from: holiday.from, to: holiday.to },
+                hours: DayHours::Closed,
+            });
+        }
         closed_until = closed_until.max(Some(holiday.to));
     }
     added

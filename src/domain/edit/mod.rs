@@ -11,6 +11,8 @@
 mod calendars;
 mod cycle;
 mod departments;
+#[cfg(test)]
+mod holiday_properties;
 mod holidays;
 mod on_orders;
 mod plan;
