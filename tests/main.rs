@@ -10,6 +10,7 @@ mod edit_races;
 mod factory_log;
 mod faults;
 mod floors;
+mod holidays;
 mod import;
 mod model;
 mod orders;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod apply;
+mod ask;
 mod calendars;
 mod caller;
 mod catch_mail;

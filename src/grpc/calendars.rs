@@ -8,6 +8,7 @@ use tonic::{Request, Response};
 
 use super::{
     edits::{self, Mask, fail, required, settle},
+    holidays,
     parse::{self, optional, render_date, render_instant},
     proto::v1::{self, calendar_service_server::CalendarService},
 };
@@ -18,7 +19,7 @@ use crate::{
         schedule::{DayHours, Exception, ExceptionDays, Interval, MonthDay},
         violation::Violations,
     },
-    ops::{Plant, catalogue, explain},
+    ops::{Plant, catalogue, explain, holidays::import_holidays},
 };
 
 const FIELDS: [&str; 5] = ["name", "zone", "week", "exceptions", "maintained_until_date"];
@@ -94,6 +95,15 @@ impl CalendarService for Calendars {
         settle(v)?;
         let calendar = catalogue::update_calendar(&self.plant, edit, write).await.map_err(fail)?;
         Ok(Response::new(v1::UpdateCalendarResponse { calendar: Some(render(&calendar)) }))
+    }
+
+    async fn import_holidays(
+        &self,
+        request: Request<v1::ImportHolidaysRequest>,
+    ) -> Result<Response<v1::ImportHolidaysResponse>, tonic::Status> {
+        let (import, write) = holidays::parse(request.into_inner())?;
+        let imported = import_holidays(&self.plant, import, write).await.map_err(fail)?;
+        Ok(Response::new(holidays::answer(&imported)))
     }
 
     async fn explain_due_date(
@@ -217,7 +227,8 @@ fn exception(given: &v1::CalendarException, v: &mut Violations) -> Exception {
     Exception { name: given.name.clone(), days, hours }
 }
 
-fn render(calendar: &WrittenCalendar) -> v1::Calendar {
+/// A calendar for an answer.
+pub(super) fn render(calendar: &WrittenCalendar) -> v1::Calendar {
     let spec = &calendar.spec;
     v1::Calendar {
         id: spec.id.clone(),
@@ -241,7 +252,8 @@ fn render_hours(hours: &DayHours) -> v1::DayHours {
     v1::DayHours { open: true, intervals: intervals.collect() }
 }
 
-fn render_exception(exception: &Exception) -> v1::CalendarException {
+/// An exception for an answer.
+pub(super) fn render_exception(exception: &Exception) -> v1::CalendarException {
     let mut rendered = v1::CalendarException {
         name: exception.name.clone(),
         hours: Some(render_hours(&exception.hours)),

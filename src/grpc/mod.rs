@@ -4,6 +4,7 @@ pub mod calendars;
 pub mod deliveries;
 mod edits;
 pub mod errors;
+mod holidays;
 pub mod import;
 pub mod order_types;
 pub mod orders;

@@ -59,6 +59,7 @@ pub struct Write {
 /// What an answer is made of.
 pub(super) struct Done<'a> {
     pub before: &'a Catalogue,
+    pub now: DateTime<Utc>,
     pub edited: &'a Edited,
     pub counted: i64,
     pub plan: &'a EditPlan,
@@ -168,7 +169,7 @@ where
     let counted = unit.count.take(edit).await?;
     let orders = orders_of(edit, &edited.on_orders).await?;
     let (plan, decided) = decide_orders(plant, &before, &edited, &orders, write, now)?;
-    let answer = (unit.answer)(&Done { before: &before, edited: &edited, counted, plan: &plan });
+    let answer = (unit.answer)(&Done { before: &before, now, edited: &edited, counted, plan: &plan });
     if write.validate_only {
         return Ok((answer, None));
     }

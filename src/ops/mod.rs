@@ -18,6 +18,7 @@ pub mod dispatch;
 pub mod edit;
 pub mod explain;
 pub mod gather;
+pub mod holidays;
 mod made;
 pub mod orders;
 mod snapshot;

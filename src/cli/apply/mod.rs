@@ -15,7 +15,7 @@ mod steps;
 mod told;
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, Write as _},
     path::PathBuf,
 };
 
@@ -29,6 +29,7 @@ use self::{
 };
 use super::{
     answer::Answer,
+    ask::{ask, can_ask},
     caller::Caller,
     failure::{Failure, IN_PART},
     plant::{Catalogue, Wanted},
@@ -126,19 +127,6 @@ fn agreed(caller: &Caller, apply: &Apply, plan: &Plan) -> Result<(), Failure> {
         return refuse("there is no terminal to ask on: look at the plan with --preview, and apply it with --yes");
     }
     if ask("Apply?") { Ok(()) } else { refuse("the answer was no") }
-}
-
-fn can_ask() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
-}
-
-fn ask(question: &str) -> bool {
-    if !can_ask() {
-        return false;
-    }
-    let _ = write!(io::stderr(), "{question} [y/N] ");
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 fn exit_code(outcome: &Outcome) -> u8 {

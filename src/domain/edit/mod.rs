@@ -12,8 +12,12 @@ mod calendars;
 mod cycle;
 mod departments;
 mod faults;
+#[cfg(test)]
+mod holiday_properties;
+mod holidays;
 mod on_orders;
 mod plan;
+mod schedule;
 mod stages;
 mod statuses;
 mod types;
@@ -22,8 +26,10 @@ mod users;
 pub use calendars::{CALENDARS_MAX, CalendarEdit, WrittenCalendar};
 pub use cycle::CycleEffect;
 pub use departments::{DEPARTMENTS_MAX, DepartmentEdit, MANAGERS_MAX, MEMBERS_MAX};
+pub use holidays::{FoundHolidays, HolidayDiff, HolidayImport};
 pub use on_orders::{EDITED_ORDERS_MAX, OnOrders, decide};
 pub use plan::{EXAMPLES_MAX, EditPlan, PlannedChange, plan};
+pub use schedule::ScheduleEdit;
 pub use stages::{STAGES_MAX, StagesEdit};
 pub use statuses::{NewStatus, StatusEdit, StatusRemoval};
 pub use types::{ICONS, NewOrderType, OrderTypeEdit, STATUSES_MAX, TYPES_MAX, colour};
@@ -32,8 +38,11 @@ pub use users::{ROLES, Responsibilities, USERS_MAX, UserEdit};
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    catalogue::{Catalogue, Department, OrderType, Stage, User},
+    catalogue::{CalendarEntry, Catalogue, Department, OrderType, Stage, User},
+    order::DueCause,
+    plan::Method,
     refusal::{Kind, Refusal},
+    schedule::Calendar,
     violation::Violation,
 };
 
@@ -50,6 +59,8 @@ pub enum Change {
     OrderType(OrderType),
     /// The list of stages, and its next version.
     Stages(Vec<Stage>, i64),
+    /// How the company plans due dates, and the next version of that.
+    ScheduleMethod(Method, i64),
 }
 
 /// What an edit decided: the rows to write, and what happens to live orders.
@@ -61,13 +72,38 @@ pub struct Edited {
     pub on_orders: OnOrders,
     /// What the caller should know.
     pub warnings: Vec<String>,
+    /// Open orders that are planned anew in the background.
+    pub replan: Option<Replan>,
+}
+
+/// Open orders that are planned anew in the background.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replan {
+    /// Why; kept in the history of each order.
+    pub cause: DueCause,
+    /// Id of what was edited.
+    pub subject: String,
+    /// What was edited, in words.
+    pub reason: String,
+    /// Types whose orders are looked at; never none.
+    pub order_types: Vec<String>,
+    /// Whether due dates change; otherwise only the projection does, and with it when health turns.
+    pub dates: bool,
 }
 
 impl Edited {
     /// One row, no orders.
     #[must_use]
     pub fn row(change: Change) -> Self {
-        Self { changes: vec![change], on_orders: OnOrders::Nothing, warnings: Vec::new() }
+        Self { changes: vec![change], on_orders: OnOrders::Nothing, warnings: Vec::new(), replan: None }
+    }
+
+    /// With open orders that are planned anew, of these types; when there are any.
+    #[must_use]
+    fn planned_anew(mut self, cause: DueCause, subject: &str, reason: String, order_types: Vec<String>) -> Self {
+        let replan = Replan { cause, subject: subject.to_owned(), reason, order_types, dates: true };
+        self.replan = Some(replan).filter(|replan| !replan.order_types.is_empty());
+        self
     }
 }
 
@@ -82,15 +118,36 @@ impl Edited {
         }
     }
 
+    /// Leaves the due dates of open orders to the background; `false` when it plans none anew.
+    pub fn leave_to_the_background(&mut self) -> bool {
+        match (&mut self.on_orders, &mut self.replan) {
+            (OnOrders::Cycle(effect), replan) if effect.replan => {
+                effect.replan = false;
+                let after = &effect.after;
+                let asked = Replan {
+                    cause: DueCause::Cycle,
+                    subject: after.id.clone(),
+                    reason: format!("the cycle of '{}' was edited", after.id),
+                    order_types: vec![after.id.clone()],
+                    dates: true,
+                };
+                *replan = Some(asked);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// What it comes to: the rows it writes, as its plan is known by. Instants are left out, since they pass.
     #[must_use]
     pub fn basis(&self) -> String {
         let row = |change: &Change| match change {
             Change::User(it) => format!("user {} {}", it.id, it.version),
             Change::Department(it) => format!("department {} {}", it.id, it.version),
-            Change::Calendar(it) => format!("calendar {} {}", it.spec.id, it.version),
+            Change::Calendar(it) => format!("calendar {} {} {:?}", it.spec.id, it.version, it.spec),
             Change::OrderType(it) => format!("type {} {} {:?} {:?}", it.id, it.version, it.statuses, it.moves),
             Change::Stages(_, version) => format!("stages {version}"),
+            Change::ScheduleMethod(method, version) => format!("method {} {version}", method.as_str()),
         };
         self.changes.iter().map(row).collect::<Vec<_>>().join("\n")
     }
@@ -108,8 +165,17 @@ impl Catalogue {
                 self.stages = Arc::new(stages.clone());
                 self.stages_version = *version;
             }
-            // No edit of a calendar touches orders, so nobody asks for it.
-            Change::Calendar(_) => {}
+            Change::Calendar(it) => {
+                let entry = CalendarEntry {
+                    calendar: Calendar::compile(&it.spec),
+                    spec: it.spec.clone(),
+                    version: it.version,
+                    created_at: it.created_at,
+                    updated_at: it.updated_at,
+                };
+                drop(self.calendars.insert(it.spec.id.clone(), Arc::new(entry)));
+            }
+            Change::ScheduleMethod(method, _) => self.schedule_method = *method,
         }
         self
     }

@@ -89,6 +89,12 @@ impl Calendar {
         }
     }
 
+    /// The exception that says what a day is; `None` where the week says it.
+    #[must_use]
+    pub fn exception_on(&self, day: NaiveDate) -> Option<&Exception> {
+        self.day(day).1
+    }
+
     /// Open days before the day at `index`.
     pub(super) fn rank(&self, index: usize) -> u32 {
         if index >= DAYS {

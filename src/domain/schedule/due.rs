@@ -132,6 +132,15 @@ pub fn open_days(calendar: &Calendar, from: NaiveDate, to: NaiveDate) -> i32 {
     up_to(to) - up_to(from)
 }
 
+/// The last day from which `count` open days, or more, are left up to and including `to`; `count` may be negative, as with
+/// `open_days`. `None` when that is outside 1970 to 2199.
+#[must_use]
+pub fn last_with_open_days(calendar: &Calendar, to: NaiveDate, count: i32) -> Option<NaiveDate> {
+    let rank = i64::from(calendar.rank(to.succ_opt().map_or(usize::MAX, index_from))) - i64::from(count);
+    let next = calendar.select(u32::try_from(rank).ok()?)?;
+    day_at(next).pred_opt()
+}
+
 #[cfg(test)]
 mod tests {
     use chrono_tz::Tz;

@@ -12,6 +12,7 @@ mod due;
 mod explain;
 mod hold;
 mod hours;
+pub mod icalendar;
 mod local;
 #[cfg(test)]
 mod properties;
@@ -19,11 +20,12 @@ mod work;
 #[cfg(test)]
 mod work_properties;
 
-pub use calendar::{CalendarSpec, DayHours, Exception, ExceptionDays, Interval, MonthDay};
+pub use calendar::{CalendarSpec, DayHours, EXCEPTIONS_MAX, Exception, ExceptionDays, Interval, MonthDay};
 pub use compiled::Calendar;
 pub use due::{
-    HORIZON_YEARS, ScheduleRefusal, backward, days_late, due_at, forward, is_open, local_date, open_days, overdue,
+    HORIZON_YEARS, ScheduleRefusal, backward, days_late, due_at, forward, is_open, last_with_open_days, local_date,
+    open_days, overdue,
 };
-pub use explain::{DayTrace, EXPLAINED_DAYS_MAX, explain_forward};
+pub use explain::{DayTrace, EXPLAINED_DAYS_MAX, explain_backward, explain_forward, explain_work};
 pub use hold::{held_work, lost_days};
 pub use work::{work_backward, work_between, work_forward};

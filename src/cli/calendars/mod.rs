@@ -1,5 +1,7 @@
 //! `andon calendars`: which days count, and how a due date comes about.
 
+mod holidays;
+
 use std::{fmt::Write as _, path::PathBuf};
 
 use clap::Subcommand;
@@ -54,6 +56,8 @@ pub enum Verb {
         #[command(flatten)]
         write: Write,
     },
+    /// Bring in holidays from an iCalendar file (.ics): shows what would change, asks, then does exactly that
+    Import(holidays::Import),
     /// Count business days from a day and explain each
     Explain {
         /// Id of the calendar
@@ -103,6 +107,7 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
             let changed = client.update_calendar(request).await.map_err(failure)?.into_inner();
             Ok(answer(caller, changed.calendar, said("changed", write.preview)))
         }
+        Verb::Import(import) => holidays::run(caller, import).await,
         Verb::Explain { id, from, days } => {
             let request = ExplainDueDateRequest { calendar: id, start_date: Some(from), business_days: days };
             let explained = client.explain_due_date(request).await?.into_inner();
