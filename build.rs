@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use protox::prost::Message as _;
 
-const SERVICES: [&str; 7] = [
+const SERVICES: [&str; 8] = [
     "andon/v1/errors.proto",
     "andon/v1/edit_plan.proto",
     "andon/v1/order_types.proto",
@@ -12,6 +12,7 @@ const SERVICES: [&str; 7] = [
     "andon/v1/people.proto",
     "andon/v1/orders.proto",
     "andon/v1/deliveries.proto",
+    "andon/v1/schedule.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

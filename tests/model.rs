@@ -182,7 +182,7 @@ fn same(model: &mut Order, real: &v1::Order, world: &World) {
     assert_eq!(real.overdue, model.overdue(world.now), "overdue: {what}");
     let assigned = (&real.assigned_department, &real.assigned_user);
     assert_eq!(assigned, (&model.department, &model.user), "assigned: {what}");
-    let waits = model.interrupted.as_ref().map_or("", |(id, _)| id.as_str());
+    let waits = model.interrupted.as_ref().map_or("", |it| it.status.as_str());
     assert_eq!(real.interrupted_status, waits, "interrupted: {what}");
     assert_eq!(usize::try_from(real.open_questions), Ok(model.open_questions.len()), "questions: {what}");
     assert_eq!(real.order_date, Some(date(model.ordered)), "order date: {what}");

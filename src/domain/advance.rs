@@ -338,6 +338,7 @@ mod tests {
             default_department: None,
             default_user: None,
             duration_days: None,
+            duration_minutes: None,
             kind,
             clock: if kind == StatusKind::NonStandard { StatusClock::Pauses } else { StatusClock::Runs },
             inactive: false,
@@ -351,6 +352,7 @@ mod tests {
             name: "Part".into(),
             description: String::new(),
             calendar: "plant".into(),
+            schedule_method: None,
             default_status: None,
             inactive: false,
             statuses: vec![
@@ -378,7 +380,8 @@ mod tests {
             ("turn", Some("mill"), "done"), // went on from the first hold to turning, which it completed before this one
         ] {
             order.cycle_status = last.into();
-            order.interrupted = interrupted.map(|id| Interrupted { status: id.into(), due: None });
+            order.interrupted =
+                interrupted.map(|id| Interrupted { status: id.into(), due: None, entered: None, rework: false });
             let target = default_target(&order, &order_type).map(|status| status.id.as_str());
             assert_eq!(target, Some(expected), "{last} {interrupted:?}");
         }

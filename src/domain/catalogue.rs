@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     moves::AllowedMove,
     order::Order,
+    plan::Method,
     refusal::{Kind, Refusal},
     schedule::{Calendar, CalendarSpec},
 };
@@ -95,8 +96,11 @@ pub struct Status {
     pub default_department: Option<String>,
     /// User who gets the order on entry.
     pub default_user: Option<String>,
-    /// Business days a visit may take, 0 to 3650; `None` = no due date.
+    /// Business days a visit may take, 0 to 3650. At most one of the durations is set; without one there is no due date.
     pub duration_days: Option<u32>,
+    /// Minutes of working time a visit may take, 1 to 600 000.
+    #[serde(default)]
+    pub duration_minutes: Option<u32>,
     /// What it is in the cycle.
     pub kind: StatusKind,
     /// What its clock does.
@@ -105,7 +109,22 @@ pub struct Status {
     pub inactive: bool,
 }
 
+/// How long a visit may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duration {
+    /// Business days.
+    Days(u32),
+    /// Minutes of working time.
+    Work(u32),
+}
+
 impl Status {
+    /// How long a visit may take; `None` = there is no due date.
+    #[must_use]
+    pub fn duration(&self) -> Option<Duration> {
+        self.duration_minutes.map(Duration::Work).or(self.duration_days.map(Duration::Days))
+    }
+
     /// Whether it is a step of the cycle.
     #[must_use]
     pub fn in_cycle(&self) -> bool {
@@ -141,6 +160,9 @@ pub struct OrderType {
     pub description: String,
     /// Id of its calendar.
     pub calendar: String,
+    /// How due dates are planned; `None` = as the company does.
+    #[serde(default)]
+    pub schedule_method: Option<Method>,
     /// Status of new orders; `None` = the initial one.
     pub default_status: Option<String>,
     /// Takes no new orders.
@@ -292,6 +314,10 @@ pub struct Catalogue {
     pub stages: Arc<Vec<Stage>>,
     /// Version of the list of stages.
     pub stages_version: i64,
+    /// Version of `schedule_method`.
+    pub schedule_version: i64,
+    /// How due dates are planned where neither the order nor its type says.
+    pub schedule_method: Method,
 }
 
 impl Catalogue {
@@ -301,6 +327,17 @@ impl Catalogue {
     /// `NotFound`.
     pub fn order_type(&self, id: &str) -> Result<&OrderType, Refusal> {
         self.types.get(id).map(AsRef::as_ref).ok_or_else(|| not_found(Kind::OrderType, id))
+    }
+
+    /// Ids of the types that count in a calendar: their own, or that of a department which owns one of their statuses.
+    #[must_use]
+    pub fn types_in(&self, calendar: &str) -> Vec<String> {
+        let owns = |id: &str| self.departments.get(id).is_some_and(|it| it.calendar.as_deref() == Some(calendar));
+        let counts = |it: &&Arc<OrderType>| {
+            it.calendar == calendar
+                || it.statuses.iter().any(|status| status.default_department.as_deref().is_some_and(owns))
+        };
+        self.types.values().filter(counts).map(|it| it.id.clone()).collect()
     }
 
     /// The calendar of a type.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     advance::{assign, on_behalf_of},
     order::{Context, Decision, Effects, FieldChange, HistoryDetail, HistoryKind, Order},
+    plan::check_delivery,
     refusal::{Kind, Refusal},
     schedule,
     step::{Step, enter, leave},
@@ -48,7 +49,8 @@ impl ChangeType {
 ///
 /// # Errors
 /// In this order: `NotFound` (the type), `NotFound` and `Inactive` (on whose behalf), `SameType`, `Inactive` (the type),
-/// `StatusNotMapped`, `NotFound` and `Inactive` (the status), `ClosesOrder`, `BeyondHorizon`.
+/// `StatusNotMapped`, `NotFound` and `Inactive` (the status), `ClosesOrder`,
+/// `DeliveryDateRequired`, `BeyondHorizon`.
 pub fn change_type(before: &Order, request: &ChangeType, cx: &mut Context<'_>) -> Result<Decision, Refusal> {
     let catalogue = cx.catalogue;
     let old = catalogue.order_type(&before.order_type)?;
@@ -102,6 +104,9 @@ pub fn change_type(before: &Order, request: &ChangeType, cx: &mut Context<'_>) -
         .or_else(|| new.active_cycle().next().map(|status| status.id.clone()))
         .unwrap_or_default();
     assign(&mut order, target, None, None, cx)?;
+    if before.closed_at.is_none() {
+        check_delivery(&order, new, catalogue)?;
+    }
     enter(&mut order, new, catalogue, step, before.visit.sequence + 1)?;
     if before.closed_at.is_some() {
         order.closed_at = before.closed_at;

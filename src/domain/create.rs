@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::{
     advance,
     catalogue::{OrderType, Status},
+    health_turns::HealthTurns,
     order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order, Visit},
+    plan::{Method, check_delivery},
     refusal::{Kind, Refusal},
     schedule,
     step::{Step, enter},
@@ -42,6 +44,9 @@ pub struct NewOrder {
     pub ordered_on: Option<NaiveDate>,
     /// Promised delivery.
     pub delivery_on: Option<NaiveDate>,
+    /// Its own schedule method; `None` = that of the type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_method: Option<Method>,
     /// -1000 to 1000.
     pub priority: i32,
     /// Key and value.
@@ -134,7 +139,7 @@ fn is_quantity(text: &str) -> bool {
 ///
 /// # Errors
 /// In this order: `NotFound` (the type, the status, on whose behalf, who gets it), `AlreadyExists` when `taken`, `Inactive` (the
-/// type, the status, on whose behalf, who gets it), `BeyondHorizon`.
+/// type, the status, on whose behalf, who gets it), `DeliveryDateRequired`, `BeyondHorizon`.
 pub fn create(request: &NewOrder, on_behalf_of: &str, taken: bool, cx: &mut Context<'_>) -> Result<Decision, Refusal> {
     let order_type = cx.catalogue.order_type(&request.order_type)?;
     all_known(request, on_behalf_of, order_type, cx)?;
@@ -160,6 +165,7 @@ pub fn create(request: &NewOrder, on_behalf_of: &str, taken: bool, cx: &mut Cont
     };
     let mut order = blank(request, cx.ids.next(cx.now), request.ordered_on.unwrap_or(today), cx.now, order_type);
     advance::assign(&mut order, status, request.assigned_department.as_deref(), request.assigned_user.as_deref(), cx)?;
+    check_delivery(&order, order_type, cx.catalogue)?;
     enter(&mut order, order_type, cx.catalogue, step, 1)?;
     let entry = order.record(
         HistoryKind::Created,
@@ -221,6 +227,7 @@ pub fn blank(request: &NewOrder, id: Uuid, ordered_on: NaiveDate, now: DateTime<
         quantity: request.quantity.clone(),
         ordered_on,
         delivery_on: request.delivery_on,
+        schedule_method: request.schedule_method,
         priority: request.priority,
         labels: request.labels.clone(),
         assigned_department: None,
@@ -240,11 +247,13 @@ pub fn blank(request: &NewOrder, id: Uuid, ordered_on: NaiveDate, now: DateTime<
             left_at: None,
             completed_on: None,
             completed: false,
+            counted: None,
         },
         next_alarm_at: None,
         closed_at: None,
         completed: Vec::new(),
         interrupted: None,
+        health_turns: HealthTurns::default(),
         cycle_status: initial,
         holds: Vec::new(),
         lost_days: 0,

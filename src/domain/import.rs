@@ -8,6 +8,7 @@ use super::{
     create::{NewOrder, blank},
     note::{NOTE_MAX, Note, NoteKind},
     order::{Context, Decision, Effects, HistoryDetail, HistoryKind},
+    plan::check_delivery,
     refusal::{Kind, Refusal},
     schedule,
     step::{Step, enter, step},
@@ -105,7 +106,7 @@ pub enum Known {
 /// Decides an import: `None` when the same order is in already.
 ///
 /// # Errors
-/// `ImportDiffers`, `NotFound`, `Inactive`, `Invalid` (an instant in the future), `BeyondHorizon`.
+/// `ImportDiffers`, `NotFound`, `DeliveryDateRequired`, `Inactive`, `Invalid` (an instant in the future), `BeyondHorizon`.
 pub fn import(request: &ImportedOrder, known: Known, cx: &mut Context<'_>) -> Result<Option<Decision>, Refusal> {
     match known {
         Known::No => {}
@@ -119,6 +120,7 @@ pub fn import(request: &ImportedOrder, known: Known, cx: &mut Context<'_>) -> Re
     let first_on = schedule::local_date(calendar, first.entered_at);
     let ordered_on = request.order.ordered_on.unwrap_or(first_on);
     let mut order = blank(&request.order, cx.ids.next(cx.now), ordered_on, cx.now, order_type);
+    check_delivery(&order, order_type, cx.catalogue)?;
     order.import_fingerprint = Some(request.fingerprint.clone());
     order.imported_at = Some(cx.now);
     let (mut visits, mut notes, mut history) = (Vec::new(), Vec::new(), Vec::new());

@@ -9,8 +9,10 @@ use uuid::Uuid;
 use super::{
     alerts::message::Message,
     catalogue::Catalogue,
+    health_turns::HealthTurns,
     ids::Ids,
     note::{Assessment, Note},
+    plan::{Method, Planned},
     projection::Projection,
     schedule::{self, Calendar},
 };
@@ -25,6 +27,8 @@ pub enum DueSource {
     Entry,
     /// Set by a person.
     Manual,
+    /// Planned back from the delivery date.
+    Delivery,
 }
 
 impl DueSource {
@@ -35,13 +39,14 @@ impl DueSource {
             Self::Plan => "PLAN",
             Self::Entry => "ENTRY",
             Self::Manual => "MANUAL",
+            Self::Delivery => "DELIVERY",
         }
     }
 
     /// From what the database wrote; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Plan, Self::Entry, Self::Manual].into_iter().find(|source| source.as_str() == text)
+        [Self::Plan, Self::Entry, Self::Manual, Self::Delivery].into_iter().find(|source| source.as_str() == text)
     }
 }
 
@@ -54,6 +59,15 @@ pub struct Due {
     pub at: DateTime<Utc>,
     /// Where it came from.
     pub source: DueSource,
+}
+
+/// When a visit began: what durations from entry count from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Day of entry as given; may lie before the recording.
+    pub on: NaiveDate,
+    /// Instant of the recording.
+    pub at: DateTime<Utc>,
 }
 
 /// One stay of an order in one status.
@@ -88,6 +102,17 @@ pub struct Visit {
     pub completed_on: Option<NaiveDate>,
     /// Completed on leaving.
     pub completed: bool,
+    /// Of a visit that goes on with an interrupted one: when that one began. Kept with the order only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Entry>,
+}
+
+impl Visit {
+    /// What durations from entry count from.
+    #[must_use]
+    pub fn counts_from(&self) -> Entry {
+        self.counted.unwrap_or(Entry { on: self.entered_on, at: self.entered_at })
+    }
 }
 
 /// A visit that was left not complete: what coming back resumes.
@@ -95,8 +120,14 @@ pub struct Visit {
 pub struct Interrupted {
     /// Id of the status.
     pub status: String,
-    /// The due date it had, and its source.
-    pub due: Option<(NaiveDate, DueSource)>,
+    /// The due date it had.
+    pub due: Option<Planned>,
+    /// When it began; `None` when an older program left it.
+    #[serde(default)]
+    pub entered: Option<Entry>,
+    /// It was rework.
+    #[serde(default)]
+    pub rework: bool,
 }
 
 /// One production order: the facts of every decision about it.
@@ -124,6 +155,9 @@ pub struct Order {
     pub ordered_on: NaiveDate,
     /// Promised delivery.
     pub delivery_on: Option<NaiveDate>,
+    /// Its own schedule method; `None` = that of the type.
+    #[serde(default)]
+    pub schedule_method: Option<Method>,
     /// Higher is more urgent.
     pub priority: i32,
     /// Key and value.
@@ -142,6 +176,9 @@ pub struct Order {
     pub completed: Vec<String>,
     /// What coming back resumes.
     pub interrupted: Option<Interrupted>,
+    /// When its health turns.
+    #[serde(default)]
+    pub health_turns: HealthTurns,
     /// The last status of the cycle it was in.
     pub cycle_status: String,
     /// Times on hold that have ended.
@@ -234,6 +271,43 @@ pub enum DueCause {
     OrderDate,
     /// The cycle changed, and the edit was applied to open orders.
     Cycle,
+    /// The delivery date changed.
+    DeliveryDate,
+    /// The schedule method changed.
+    Method,
+    /// The calendar changed.
+    Calendar,
+}
+
+impl DueCause {
+    /// As the database writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manual => "MANUAL",
+            Self::Cleared => "CLEARED",
+            Self::OrderDate => "ORDER_DATE",
+            Self::Cycle => "CYCLE",
+            Self::DeliveryDate => "DELIVERY_DATE",
+            Self::Method => "METHOD",
+            Self::Calendar => "CALENDAR",
+        }
+    }
+
+    /// From what the database wrote; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let all = [
+            Self::Manual,
+            Self::Cleared,
+            Self::OrderDate,
+            Self::Cycle,
+            Self::DeliveryDate,
+            Self::Method,
+            Self::Calendar,
+        ];
+        all.into_iter().find(|cause| cause.as_str() == text)
+    }
 }
 
 /// A field that changed.

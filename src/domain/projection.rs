@@ -2,17 +2,18 @@
 //!
 //! The current status ends at the later of its due date counted from entry and today; each remaining status of the cycle adds
 //! its duration, in its own calendar. From beside the cycle, what an interrupted status had left is done first. The target is
-//! the delivery date, else the planned finish with the days given back.
+//! the delivery date, else the planned finish with the days given back. While an order is on hold and its target is the plan, the
+//! target moves with the hold.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    catalogue::{Catalogue, OrderType, Status},
-    order::{Interrupted, Order},
+    catalogue::{Catalogue, OrderType, Status, StatusClock},
+    order::{Entry, Interrupted, Order},
+    plan::{Point, Span, planned_finish},
     refusal::Refusal,
-    schedule,
-    step::{beyond, planned_end},
+    schedule::{self, Calendar},
 };
 
 /// How an order stands against its target.
@@ -79,13 +80,58 @@ pub fn project(order: &Order, order_type: &OrderType, catalogue: &Catalogue, now
         return order.finish;
     }
     let finish_on = projected_finish(order, order_type, catalogue, now).ok()?;
+    if let Some(slack_days) = slack_of_held(order, order_type, catalogue).ok()? {
+        let calendar = catalogue.calendar_of(order_type).ok()?;
+        let target_on = days_on(calendar, finish_on, slack_days)?;
+        let health = Health::of(slack_days, order_type.health_tolerance);
+        return Some(Projection { health, slack_days, finish_on, target_on });
+    }
     against_target(order, order_type, catalogue, finish_on).ok()
+}
+
+/// The slack of an order on hold whose target is its plan: what it was when the hold began, since the days of the hold will be
+/// given back. `None` for all others.
+///
+/// # Errors
+/// `BeyondHorizon`.
+pub(super) fn slack_of_held(
+    order: &Order,
+    order_type: &OrderType,
+    catalogue: &Catalogue,
+) -> Result<Option<i32>, Refusal> {
+    let pauses = order_type.status(&order.visit.status).is_some_and(|status| status.clock == StatusClock::Pauses);
+    if !pauses || order.delivery_on.is_some() || order.closed_at.is_some() {
+        return Ok(None);
+    }
+    let mut point = Point::From(order.visit.entered_at);
+    for (calendar, span) in remaining(order, order_type, catalogue)? {
+        point = point.after(calendar, span)?;
+    }
+    let calendar = catalogue.calendar_of(order_type)?;
+    let target_on = planned_finish(order, order_type, catalogue)?;
+    Ok(Some(schedule::open_days(calendar, point.day(calendar), target_on)))
+}
+
+/// The day to which `slack` open days are left from a day; negative counts back.
+fn days_on(calendar: &Calendar, from: NaiveDate, slack: i32) -> Option<NaiveDate> {
+    let days = slack.unsigned_abs();
+    match slack.signum() {
+        0 => Some(from),
+        1 if schedule::is_open(calendar, from) => schedule::forward(calendar, from, days).ok(),
+        1 => schedule::forward(calendar, from, days - 1).ok(),
+        _ => schedule::backward(calendar, from, days).ok(),
+    }
 }
 
 /// The real finish of an order that closes on this day.
 #[must_use]
 pub fn finish(order: &Order, order_type: &OrderType, catalogue: &Catalogue, on: NaiveDate) -> Option<Projection> {
     against_target(order, order_type, catalogue, on).ok()
+}
+
+/// The delivery date, else the planned finish.
+pub(super) fn target(order: &Order, order_type: &OrderType, catalogue: &Catalogue) -> Result<NaiveDate, Refusal> {
+    order.delivery_on.map_or_else(|| planned_finish(order, order_type, catalogue), Ok)
 }
 
 fn against_target(
@@ -95,11 +141,7 @@ fn against_target(
     finish_on: NaiveDate,
 ) -> Result<Projection, Refusal> {
     let calendar = catalogue.calendar_of(order_type)?;
-    let target_on = match order.delivery_on {
-        Some(on) => on,
-        None => schedule::forward(calendar, planned_end(order, order_type, catalogue, None)?, order.lost_days)
-            .map_err(beyond)?,
-    };
+    let target_on = target(order, order_type, catalogue)?;
     let slack_days = schedule::open_days(calendar, finish_on, target_on);
     Ok(Projection { health: Health::of(slack_days, order_type.health_tolerance), slack_days, finish_on, target_on })
 }
@@ -110,34 +152,64 @@ fn projected_finish(
     catalogue: &Catalogue,
     now: DateTime<Utc>,
 ) -> Result<NaiveDate, Refusal> {
-    let calendar = catalogue.calendar_of(order_type)?;
-    let today = schedule::local_date(calendar, now);
-    let current = order_type.status(&order.visit.status);
-    let mut on = match current {
-        Some(status) => today.max(after(order_type, catalogue, status, order.visit.entered_on)?),
-        None => today,
+    let mut point = match order_type.status(&order.visit.status) {
+        Some(status) => not_before(now, ends(order_type, catalogue, status, order.visit.counts_from())?),
+        None => Point::From(now),
     };
-    if let (Some(Interrupted { status, due: Some((due_on, _)) }), false) =
-        (&order.interrupted, current.is_some_and(Status::in_cycle))
+    for (calendar, span) in remaining(order, order_type, catalogue)? {
+        point = point.after(calendar, span)?;
+    }
+    Ok(point.day(catalogue.calendar_of(order_type)?))
+}
+
+/// What is left to do after the current visit, in its order: from beside the cycle what the interrupted status had left, then each
+/// status of the cycle that follows.
+pub(super) fn remaining<'a>(
+    order: &Order,
+    order_type: &OrderType,
+    catalogue: &'a Catalogue,
+) -> Result<Vec<(&'a Calendar, Span)>, Refusal> {
+    let mut spans = Vec::new();
+    let aside = !order_type.status(&order.visit.status).is_some_and(Status::in_cycle);
+    if let Some(Interrupted { status, due: Some(due), .. }) = order.interrupted.as_ref().filter(|_| aside)
         && let Some(status) = order_type.status(status)
     {
         let own = catalogue.calendar_in(order_type, status)?;
-        let left = u32::try_from(schedule::open_days(own, order.visit.entered_on, *due_on)).unwrap_or(0);
-        on = schedule::forward(own, on, left).map_err(beyond)?;
+        let days = || u32::try_from(schedule::open_days(own, order.visit.entered_on, due.on)).unwrap_or(0);
+        match due.at.map(|at| schedule::work_between(own, order.visit.entered_at, at)) {
+            None => spans.push((own, Span::Days(days()))),
+            Some(work) if work > TimeDelta::zero() => spans.push((own, Span::Work(work))),
+            Some(_) => {}
+        }
     }
     let place = order_type.statuses.iter().position(|status| status.id == order.cycle_status);
-    let remaining = order_type.statuses.iter().skip(place.map_or(0, |place| place + 1));
-    for status in remaining.filter(|status| status.in_cycle() && !status.inactive) {
-        on = after(order_type, catalogue, status, on)?;
+    let following = order_type.statuses.iter().skip(place.map_or(0, |place| place + 1));
+    for status in following.filter(|status| status.in_cycle() && !status.inactive) {
+        if let Some(duration) = status.duration() {
+            spans.push((catalogue.calendar_in(order_type, status)?, duration.into()));
+        }
     }
-    Ok(on)
+    Ok(spans)
 }
 
-/// The end of a status that begins on a day; one without a duration takes no day.
-fn after(order_type: &OrderType, catalogue: &Catalogue, status: &Status, on: NaiveDate) -> Result<NaiveDate, Refusal> {
-    match status.duration_days {
-        Some(days) => schedule::forward(catalogue.calendar_in(order_type, status)?, on, days).map_err(beyond),
-        None => Ok(on),
+/// The end of a visit that counts from its entry, in the calendar of its status; none when it has no duration.
+pub(super) fn ends<'a>(
+    order_type: &OrderType,
+    catalogue: &'a Catalogue,
+    status: &Status,
+    entry: Entry,
+) -> Result<Option<(Point, &'a Calendar)>, Refusal> {
+    let Some(duration) = status.duration() else { return Ok(None) };
+    let calendar = catalogue.calendar_in(order_type, status)?;
+    Ok(Some((entry.point(calendar).after(calendar, duration.into())?, calendar)))
+}
+
+/// The point, or now when that is later.
+fn not_before(now: DateTime<Utc>, end: Option<(Point, &Calendar)>) -> Point {
+    match end {
+        Some((Point::Until(at), _)) if at >= now => Point::Until(at),
+        Some((Point::End(on), calendar)) if on >= schedule::local_date(calendar, now) => Point::End(on),
+        _ => Point::From(now),
     }
 }
 

@@ -23,6 +23,10 @@ pub enum Kind {
     Department,
     /// The list of stages.
     Stage,
+    /// How the company plans due dates.
+    Schedule,
+    /// A recomputation.
+    Replan,
     /// A note.
     Note,
     /// A message.
@@ -39,6 +43,8 @@ impl fmt::Display for Kind {
             Self::User => "user",
             Self::Department => "department",
             Self::Stage => "list of stages",
+            Self::Schedule => "schedule of the company",
+            Self::Replan => "recomputation",
             Self::Note => "note",
             Self::Delivery => "delivery",
         })
@@ -193,6 +199,9 @@ pub enum Refusal {
         /// Latest allowed, inclusive.
         last: chrono::NaiveDate,
     },
+    /// The order is planned from its delivery date, and has none.
+    #[error("the order is planned back from its delivery date; give it one, or another schedule method")]
+    DeliveryDateRequired,
     /// The due date cannot be computed.
     #[error("{0}")]
     BeyondHorizon(String),

@@ -4,10 +4,10 @@ use chrono::NaiveDate;
 
 use super::{
     advance,
-    order::{Context, Decision, Due, DueCause, DueSource, Effects, HistoryDetail, HistoryKind, Order},
+    order::{Context, Decision, DueCause, DueSource, Effects, HistoryDetail, HistoryKind, Order},
+    plan::{Planned, due_of_visit},
     refusal::Refusal,
     schedule,
-    step::computed_due,
     violation::Violations,
 };
 
@@ -50,12 +50,10 @@ pub fn set_due_date(before: &Order, request: &SetDueDate, cx: &mut Context<'_>) 
     let acted_for = advance::on_behalf_of(&request.on_behalf_of, cx)?;
     let mut order = before.clone();
     let visit = &before.visit;
-    let due_on = match (request.due_on, status) {
-        (Some(on), _) => Some((on, DueSource::Manual)),
-        (None, Some(status)) => computed_due(before, order_type, cx.catalogue, status, visit.entered_on, visit.rework)?,
-        (None, None) => None,
-    };
-    order.replan(due_on.map(|(on, source)| Due { on, at: schedule::due_at(calendar, on), source }));
+    order.replan(match request.due_on {
+        Some(on) => Some(Planned::day(on, DueSource::Manual).due(calendar)),
+        None => due_of_visit(before, order_type, cx.catalogue, visit)?,
+    });
     order.touch(cx.now);
     let mut effects = Effects::default();
     if let Some(on) = request.due_on.filter(|on| !schedule::is_open(calendar, *on)) {

@@ -3,8 +3,9 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    catalogue::{Catalogue, OrderType, Status, StatusClock},
-    order::{Due, DueSource, Interrupted, Order, Visit},
+    catalogue::{Catalogue, Duration, OrderType, Status, StatusClock},
+    order::{DueSource, Entry, Interrupted, Order, Visit},
+    plan::{Planned, Point, Span, beyond, computed_due},
     projection,
     refusal::Refusal,
     schedule,
@@ -57,8 +58,17 @@ pub fn step(
     let left = order_type.status(&order.visit.status);
     if left.is_some_and(Status::in_cycle) {
         if step.not_complete {
-            let due = order.visit.due.map(|due| (due.on, due.source));
-            order.interrupted = Some(Interrupted { status: order.visit.status.clone(), due });
+            let due = order.visit.due.map(|due| Planned {
+                on: due.on,
+                at: left.and_then(Status::duration).filter(|it| matches!(it, Duration::Work(_))).map(|_| due.at),
+                source: due.source,
+            });
+            order.interrupted = Some(Interrupted {
+                status: order.visit.status.clone(),
+                due,
+                entered: Some(order.visit.counts_from()),
+                rework: order.visit.rework,
+            });
         } else if !order.completed.contains(&order.visit.status) {
             order.completed.push(order.visit.status.clone());
         }
@@ -89,15 +99,26 @@ pub fn leave(
     if order_type.status(&visit.status).is_none_or(|status| status.clock != StatusClock::Pauses) {
         return Ok((visit, 0));
     }
-    order.holds.push((visit.entered_at, step.at));
-    let lost = schedule::lost_days(catalogue.calendar_of(order_type)?, &order.holds);
+    // A hold that was reported late began after the day given for its entry, and ended with the day given for its end.
+    let calendar = catalogue.calendar_of(order_type)?;
+    let begin = Entry { on: visit.entered_on, at: visit.entered_at }.point(calendar).instant(calendar);
+    let held = (begin, step.at.min(schedule::due_at(calendar, step.on)).max(begin));
+    order.holds.push(held);
+    let lost = schedule::lost_days(calendar, &order.holds);
     let given_back = lost.saturating_sub(order.lost_days);
     order.lost_days = order.lost_days.max(lost);
-    if let Some(Interrupted { status, due: Some((on, source)) }) = &mut order.interrupted
-        && *source != DueSource::Manual
+    if let Some(Interrupted { status, due: Some(due), .. }) = &mut order.interrupted
+        && matches!(due.source, DueSource::Plan | DueSource::Entry)
         && let Some(status) = order_type.status(status)
     {
-        *on = schedule::forward(catalogue.calendar_in(order_type, status)?, *on, given_back).map_err(beyond)?;
+        let calendar = catalogue.calendar_in(order_type, status)?;
+        if let Some(at) = due.at {
+            let held = schedule::held_work(calendar, &[held]);
+            let point = Point::Until(at).after(calendar, Span::Work(held))?;
+            (due.on, due.at) = (point.day(calendar), point.exact());
+        } else {
+            due.on = schedule::forward(calendar, due.on, given_back).map_err(beyond)?;
+        }
     }
     Ok((visit, given_back))
 }
@@ -128,6 +149,7 @@ fn skipped(order: &Order, order_type: &OrderType, step: &Step<'_>) -> Vec<Visit>
             left_at: Some(step.at),
             completed_on: None,
             completed: false,
+            counted: None,
         })
         .collect()
 }
@@ -145,14 +167,18 @@ pub fn enter(
 ) -> Result<(), Refusal> {
     let target = step.target;
     let resumed = order.interrupted.take_if(|interrupted| interrupted.status == target.id);
-    let rework = resumed.is_none() && target.in_cycle() && order.completed.contains(&target.id);
-    let due_on = match (step.due_on, &resumed) {
-        (Some(on), _) => Some((on, DueSource::Manual)),
+    let rework = match &resumed {
+        Some(interrupted) => interrupted.rework,
+        None => target.in_cycle() && order.completed.contains(&target.id),
+    };
+    let entry = Entry { on: step.on, at: step.at };
+    let planned = match (step.due_on, &resumed) {
+        (Some(on), _) => Some(Planned::day(on, DueSource::Manual)),
         (None, Some(interrupted)) => interrupted.due,
-        (None, None) => computed_due(order, order_type, catalogue, target, step.on, rework)?,
+        (None, None) => computed_due(order, order_type, catalogue, target, entry, rework)?,
     };
     let calendar = catalogue.calendar_in(order_type, target)?;
-    let due = due_on.map(|(on, source)| Due { on, at: schedule::due_at(calendar, on), source });
+    let due = planned.map(|planned| planned.due(calendar));
     order.visit = Visit {
         sequence,
         status: target.id.clone(),
@@ -168,6 +194,7 @@ pub fn enter(
         left_at: None,
         completed_on: None,
         completed: false,
+        counted: resumed.and_then(|interrupted| interrupted.entered),
     };
     if target.in_cycle() {
         order.cycle_status.clone_from(&target.id);
@@ -187,58 +214,4 @@ pub fn close(order: &mut Order, order_type: &OrderType, catalogue: &Catalogue, a
     order.closed_at = Some(at);
     order.next_alarm_at = None;
     order.finish = projection::finish(order, order_type, catalogue, on);
-}
-
-/// The due date by rule: planned for the cycle, from entry for statuses beside it and for rework. Each status counts in its own
-/// calendar.
-///
-/// # Errors
-/// `BeyondHorizon`.
-pub fn computed_due(
-    order: &Order,
-    order_type: &OrderType,
-    catalogue: &Catalogue,
-    target: &Status,
-    entered_on: NaiveDate,
-    rework: bool,
-) -> Result<Option<(NaiveDate, DueSource)>, Refusal> {
-    let Some(days) = target.duration_days else { return Ok(None) };
-    let calendar = catalogue.calendar_in(order_type, target)?;
-    if !target.in_cycle() || rework {
-        return Ok(Some((schedule::forward(calendar, entered_on, days).map_err(beyond)?, DueSource::Entry)));
-    }
-    let planned = planned_end(order, order_type, catalogue, Some(target))?;
-    Ok(Some((schedule::forward(calendar, planned, order.lost_days).map_err(beyond)?, DueSource::Plan)))
-}
-
-/// The planned end of a status of the cycle, without days given back: each status adds its duration to the end of the one
-/// before, from the order date; one without a duration takes no day. An inactive status stands where the active ones before it
-/// end, and adds its own. Without a status: of the whole cycle.
-///
-/// # Errors
-/// `BeyondHorizon`.
-///
-/// # Source
-/// Schedule method `FROM_ORDER_DATE`.
-pub fn planned_end(
-    order: &Order,
-    order_type: &OrderType,
-    catalogue: &Catalogue,
-    last: Option<&Status>,
-) -> Result<NaiveDate, Refusal> {
-    let mut on = order.ordered_on;
-    for status in order_type.statuses.iter().filter(|status| status.in_cycle()) {
-        let is_last = last.is_some_and(|last| last.id == status.id);
-        if let Some(days) = status.duration_days.filter(|_| is_last || !status.inactive) {
-            on = schedule::forward(catalogue.calendar_in(order_type, status)?, on, days).map_err(beyond)?;
-        }
-        if is_last {
-            break;
-        }
-    }
-    Ok(on)
-}
-
-pub(super) fn beyond(refusal: schedule::ScheduleRefusal) -> Refusal {
-    Refusal::BeyondHorizon(refusal.to_string())
 }

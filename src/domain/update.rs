@@ -6,11 +6,12 @@ use chrono::NaiveDate;
 
 use super::{
     advance::{check_etag, on_behalf_of},
+    catalogue::OrderType,
     create,
-    order::{Context, Decision, Due, DueCause, DueSource, Effects, FieldChange, HistoryDetail, HistoryKind, Order},
+    order::{Context, Decision, DueCause, DueSource, Effects, FieldChange, HistoryDetail, HistoryKind, Order},
+    plan::{Method, check_delivery, method_of},
     refusal::Refusal,
-    schedule,
-    step::computed_due,
+    replan::{replan_interrupted, replan_visit},
     violation::Violations,
 };
 
@@ -33,6 +34,8 @@ pub struct UpdateOrder {
     pub ordered_on: Option<NaiveDate>,
     /// Promised delivery.
     pub delivery_on: Option<Option<NaiveDate>>,
+    /// Its own schedule method.
+    pub schedule_method: Option<Option<Method>>,
     /// -1000 to 1000.
     pub priority: Option<i32>,
     /// Key and value.
@@ -76,11 +79,12 @@ impl UpdateOrder {
     }
 }
 
-/// Decides an update; `None` when all fields are so already. An order date that changes plans the due date of the current visit
-/// anew, unless it is manual. Closed orders can be updated too; how they stood when they were closed stays.
+/// Decides an update; `None` when all fields are so already. An order date, delivery date or schedule method that changes plans
+/// the due date of the current visit anew where it depends on it, unless it is manual. Closed orders can be updated too; how they stood when they were closed stays.
 ///
 /// # Errors
-/// `EtagMismatch`, `NotFound` and `Inactive` (on whose behalf, who gets it), `BeyondHorizon`.
+/// In this order: `EtagMismatch`, `NotFound` and `Inactive` (on whose behalf, who gets it), `DeliveryDateRequired`,
+/// `BeyondHorizon`.
 pub fn update(before: &Order, request: &UpdateOrder, cx: &mut Context<'_>) -> Result<Option<Decision>, Refusal> {
     check_etag(before, request.etag.as_deref())?;
     let order_type = cx.catalogue.order_type(&before.order_type)?;
@@ -94,6 +98,7 @@ pub fn update(before: &Order, request: &UpdateOrder, cx: &mut Context<'_>) -> Re
     set(&mut order.quantity, request.quantity.as_ref());
     set(&mut order.ordered_on, request.ordered_on.as_ref());
     set(&mut order.delivery_on, request.delivery_on.as_ref());
+    set(&mut order.schedule_method, request.schedule_method.as_ref());
     set(&mut order.priority, request.priority.as_ref());
     set(&mut order.labels, request.labels.as_ref());
     set(&mut order.assigned_department, request.assigned_department.as_ref());
@@ -115,52 +120,56 @@ pub fn update(before: &Order, request: &UpdateOrder, cx: &mut Context<'_>) -> Re
     let detail = HistoryDetail { changes: differing, reason: request.reason.clone(), ..HistoryDetail::default() };
     let mut history = vec![order.record(HistoryKind::Updated, cx.now, cx.actor, &acted_for, detail)];
     let mut changed = None;
-    let planned = before.visit.due.is_some_and(|due| due.source == DueSource::Plan);
-    if order.ordered_on != before.ordered_on
-        && before.closed_at.is_none()
-        && let Some(status) = order_type.status(&before.visit.status)
+    if let Some(cause) = replan_changed(&mut order, before, order_type, cx)?
+        && order.visit.due != before.visit.due
     {
-        if planned {
-            let due =
-                computed_due(&order, order_type, cx.catalogue, status, before.visit.entered_on, before.visit.rework)?;
-            let calendar = cx.catalogue.calendar_in(order_type, status)?;
-            order.replan(due.map(|(on, source)| Due { on, at: schedule::due_at(calendar, on), source }));
-        }
-        replan_interrupted(&mut order, order_type, cx)?;
-        if order.visit.due != before.visit.due {
-            let detail = HistoryDetail {
-                closed: Some(before.visit.clone()),
-                opened: Some(order.visit.clone()),
-                due_cause: Some(DueCause::OrderDate),
-                ..HistoryDetail::default()
-            };
-            history.push(order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, &acted_for, detail));
-            changed = Some(order.visit.clone());
-            if order.overdue(cx.now) && !before.overdue(cx.now) {
-                effects.warnings.push(format!("'{}' is overdue with this order date", before.visit.status_name));
-            }
+        let detail = HistoryDetail {
+            closed: Some(before.visit.clone()),
+            opened: Some(order.visit.clone()),
+            due_cause: Some(cause),
+            ..HistoryDetail::default()
+        };
+        history.push(order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, &acted_for, detail));
+        changed = Some(order.visit.clone());
+        if order.overdue(cx.now) && !before.overdue(cx.now) {
+            effects.warnings.push(format!("'{}' is overdue with this change", before.visit.status_name));
         }
     }
     Ok(Some(Decision { effects, history, changed, ..Decision::of(order) }))
 }
 
-/// Plans the due date anew that an interrupted status will have when the order comes back to it.
-///
-/// # Errors
-/// `BeyondHorizon`.
-pub fn replan_interrupted(
+/// Plans anew what depends on a field that changed; the first cause. A date that was counted from entry, or that a person set,
+/// stays unless the method changed, or that is what was set.
+fn replan_changed(
     order: &mut Order,
-    order_type: &super::catalogue::OrderType,
+    before: &Order,
+    order_type: &OrderType,
     cx: &Context<'_>,
-) -> Result<(), Refusal> {
-    let Some(interrupted) = &order.interrupted else { return Ok(()) };
-    let planned = !matches!(interrupted.due, Some((_, DueSource::Manual | DueSource::Entry)));
-    let Some(status) = order_type.status(&interrupted.status).filter(|_| planned) else { return Ok(()) };
-    let due = computed_due(order, order_type, cx.catalogue, status, order.ordered_on, false)?;
-    if let Some(interrupted) = &mut order.interrupted {
-        interrupted.due = due;
+) -> Result<Option<DueCause>, Refusal> {
+    let method = method_of(order, order_type, cx.catalogue);
+    let (cause, depends): (_, fn(Option<DueSource>) -> bool) = if order.schedule_method != before.schedule_method {
+        (DueCause::Method, |source| source != Some(DueSource::Manual))
+    } else if order.ordered_on != before.ordered_on && method == Method::FromOrderDate {
+        (DueCause::OrderDate, |source| source == Some(DueSource::Plan))
+    } else if order.delivery_on != before.delivery_on && method == Method::FromDeliveryDate {
+        (DueCause::DeliveryDate, |source| matches!(source, None | Some(DueSource::Delivery)))
+    } else {
+        return Ok(None);
+    };
+    if cause != DueCause::OrderDate || order.delivery_on != before.delivery_on {
+        check_delivery(order, order_type, cx.catalogue)?;
     }
-    Ok(())
+    if before.closed_at.is_some() {
+        return Ok(None);
+    }
+    if depends(before.visit.due.map(|due| due.source)) {
+        replan_visit(order, order_type, cx.catalogue)?;
+    }
+    let waits = order.interrupted.as_ref().map(|it| it.due.map(|due| due.source));
+    if waits.is_some_and(|source| source.is_none() || depends(source)) {
+        replan_interrupted(order, order_type, cx.catalogue)?;
+    }
+    Ok(Some(cause))
 }
 
 fn set<T: Clone>(place: &mut T, given: Option<&T>) {
@@ -173,7 +182,8 @@ fn changes(before: &Order, after: &Order) -> Vec<FieldChange> {
     let day = |on: Option<NaiveDate>| on.map(|on| on.to_string()).unwrap_or_default();
     let labels =
         |order: &Order| order.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ");
-    let fields: [(&str, String, String); 12] = [
+    let method = |method: Option<Method>| method.map(Method::as_str).unwrap_or_default().to_owned();
+    let fields: [(&str, String, String); 13] = [
         ("title", before.title.clone(), after.title.clone()),
         ("customer_reference", before.customer_reference.clone(), after.customer_reference.clone()),
         ("vendor_reference", before.vendor_reference.clone(), after.vendor_reference.clone()),
@@ -182,6 +192,7 @@ fn changes(before: &Order, after: &Order) -> Vec<FieldChange> {
         ("quantity", before.quantity.clone(), after.quantity.clone()),
         ("order_date", day(Some(before.ordered_on)), day(Some(after.ordered_on))),
         ("delivery_date", day(before.delivery_on), day(after.delivery_on)),
+        ("schedule_method", method(before.schedule_method), method(after.schedule_method)),
         ("priority", before.priority.to_string(), after.priority.to_string()),
         ("labels", labels(before), labels(after)),
         (

@@ -95,6 +95,7 @@ pub fn sort(refusal: &Refusal) -> (Code, Reason, HashMap<String, String>) {
             Reason::CompletedDateOutOfRange,
             facts(&[("first", first.to_string()), ("last", last.to_string())]),
         ),
+        Refusal::DeliveryDateRequired => (Code::FailedPrecondition, Reason::DeliveryDateRequired, none),
         Refusal::BeyondHorizon(_) => (Code::FailedPrecondition, Reason::BeyondHorizon, none),
         Refusal::NotRetryable { state } => {
             (Code::FailedPrecondition, Reason::NotRetryable, facts(&[("state", state.clone())]))

@@ -6,7 +6,7 @@ use tonic::{Request, Response};
 
 use super::{
     edits::{self, Mask, fail, required, settle},
-    parse::{optional, render_instant, render_roles, role_name},
+    parse::{method, optional, render_instant, render_method, render_roles, role_name},
     proto::v1::{self, order_type_service_server::OrderTypeService},
 };
 use crate::{
@@ -19,9 +19,17 @@ use crate::{
     ops::{Failure, Plant, catalogue},
 };
 
-const TYPE_FIELDS: [&str; 7] =
-    ["name", "description", "calendar", "default_status", "inactive", "moves", "health_tolerance_business_days"];
-const STATUS_FIELDS: [&str; 10] = [
+const TYPE_FIELDS: [&str; 8] = [
+    "name",
+    "description",
+    "calendar",
+    "schedule_method",
+    "default_status",
+    "inactive",
+    "moves",
+    "health_tolerance_business_days",
+];
+const STATUS_FIELDS: [&str; 11] = [
     "name",
     "definition",
     "colour",
@@ -30,6 +38,7 @@ const STATUS_FIELDS: [&str; 10] = [
     "default_department",
     "default_user",
     "duration_business_days",
+    "duration_working_minutes",
     "clock",
     "inactive",
 ];
@@ -83,10 +92,7 @@ impl OrderTypeService for OrderTypes {
         let mask = Mask::parse(None, &TYPE_FIELDS, &[], &mut v);
         let given = required("order_type", request.order_type)?;
         let new = v.within("order_type.", |v| {
-            if v1::ScheduleMethod::try_from(given.schedule_method).is_err() {
-                v.add("schedule_method", "is not a known method");
-            }
-            let new = NewOrderType { statuses: statuses(&given.statuses, v), fields: type_edit(&given, &mask) };
+            let new = NewOrderType { statuses: statuses(&given.statuses, v), fields: type_edit(&given, &mask, v) };
             new.check(v);
             new
         });
@@ -108,7 +114,7 @@ impl OrderTypeService for OrderTypes {
         let given = required("order_type", request.order_type)?;
         let edit = v.within("order_type.", |v| {
             let statuses = mask.pick("statuses", || statuses(&given.statuses, v));
-            let edit = OrderTypeEdit { statuses, replan: request.apply_to_open, ..type_edit(&given, &mask) };
+            let edit = OrderTypeEdit { statuses, replan: request.apply_to_open, ..type_edit(&given, &mask, v) };
             edit.check(v);
             edit
         });
@@ -117,7 +123,11 @@ impl OrderTypeService for OrderTypes {
         let edit = OrderTypeEdit { replacements: request.replacements, ..edit };
         let edited = catalogue::update_order_type(&self.plant, edit, write).await.map_err(fail)?;
         let plan = Some(edits::render_plan(&edited.plan));
-        Ok(Response::new(v1::UpdateOrderTypeResponse { order_type: Some(render(&edited.order_type)), plan }))
+        Ok(Response::new(v1::UpdateOrderTypeResponse {
+            order_type: Some(render(&edited.order_type)),
+            plan,
+            replan: edited.plan.replan,
+        }))
     }
 
     async fn create_status(
@@ -165,6 +175,7 @@ impl OrderTypeService for OrderTypes {
             default_department: mask.pick("default_department", || optional(&given.default_department)),
             default_user: mask.pick("default_user", || optional(&given.default_user)),
             duration_days: mask.pick("duration_business_days", || given.duration_business_days.map(duration)),
+            duration_minutes: mask.pick("duration_working_minutes", || given.duration_working_minutes.map(duration)),
             clock: mask.pick("clock", || v.within("status.", |v| clock(given.clock, v))),
             inactive: mask.pick("inactive", || given.inactive),
             position: mask.pick("position", || place(given.position)),
@@ -250,13 +261,14 @@ fn allowed_move(given: &v1::AllowedMove) -> AllowedMove {
     AllowedMove { from: optional(&given.from), to: given.to.clone(), roles }
 }
 
-fn type_edit(given: &v1::OrderType, mask: &Mask) -> OrderTypeEdit {
+fn type_edit(given: &v1::OrderType, mask: &Mask, v: &mut Violations) -> OrderTypeEdit {
     OrderTypeEdit {
         id: given.id.clone(),
         etag: optional(&given.etag),
         name: mask.pick("name", || given.name.clone()),
         description: mask.pick("description", || given.description.clone()),
         calendar: mask.pick("calendar", || given.calendar.clone()),
+        schedule_method: mask.pick("schedule_method", || method("schedule_method", given.schedule_method, v)),
         default_status: mask.pick("default_status", || optional(&given.default_status)),
         inactive: mask.pick("inactive", || given.inactive),
         moves: mask.pick("moves", || given.moves.iter().map(allowed_move).collect()),
@@ -288,6 +300,7 @@ fn status(given: &v1::Status, v: &mut Violations) -> Status {
         default_department: optional(&given.default_department),
         default_user: optional(&given.default_user),
         duration_days: given.duration_business_days.map(duration),
+        duration_minutes: given.duration_working_minutes.map(duration),
         kind,
         // The clock of a status of the cycle runs, whatever is sent.
         clock: if kind == StatusKind::NonStandard { clock } else { StatusClock::Runs },
@@ -323,7 +336,7 @@ fn render(order_type: &OrderType) -> v1::OrderType {
         name: order_type.name.clone(),
         description: order_type.description.clone(),
         calendar: order_type.calendar.clone(),
-        schedule_method: v1::ScheduleMethod::FromOrderDate.into(),
+        schedule_method: render_method(order_type.schedule_method).into(),
         default_status: order_type.default_status.clone().unwrap_or_default(),
         inactive: order_type.inactive,
         statuses: (0..).zip(&order_type.statuses).map(|(position, status)| render_status(position, status)).collect(),
@@ -364,6 +377,7 @@ fn render_status(position: i32, status: &Status) -> v1::Status {
         default_department: status.default_department.clone().unwrap_or_default(),
         default_user: status.default_user.clone().unwrap_or_default(),
         duration_business_days: status.duration_days.and_then(|days| i32::try_from(days).ok()),
+        duration_working_minutes: status.duration_minutes.and_then(|minutes| i32::try_from(minutes).ok()),
         kind: kind.into(),
         clock: clock.into(),
         inactive: status.inactive,

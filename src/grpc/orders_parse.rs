@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use chrono::DateTime;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     edits::Mask,
-    parse::{date, instant, optional, role_name, uuid},
+    parse::{date, instant, method, optional, role_name, uuid},
     proto::v1,
 };
 use crate::{
@@ -71,6 +72,7 @@ fn new_order_fields(given: &v1::NewOrder, v: &mut Violations) -> NewOrder {
         quantity: given.quantity.clone(),
         ordered_on: date("order_date", given.order_date.as_ref(), v),
         delivery_on: date("delivery_date", given.delivery_date.as_ref(), v),
+        schedule_method: method("schedule_method", given.schedule_method, v),
         priority: given.priority,
         labels: given.labels.clone(),
         assigned_department: optional(&given.assigned_department),
@@ -198,7 +200,7 @@ pub fn set_due_date(given: &v1::SetDueDateRequest, v: &mut Violations) -> SetDue
 }
 
 /// Fields of an order that a request for an update may set.
-const UPDATE_FIELDS: [&str; 12] = [
+const UPDATE_FIELDS: [&str; 13] = [
     "title",
     "customer_reference",
     "vendor_reference",
@@ -207,6 +209,7 @@ const UPDATE_FIELDS: [&str; 12] = [
     "quantity",
     "order_date",
     "delivery_date",
+    "schedule_method",
     "priority",
     "labels",
     "assigned_department",
@@ -245,6 +248,7 @@ pub fn update(request: &v1::UpdateOrderRequest, v: &mut Violations) -> (OrderRef
         quantity: mask.pick("quantity", || given.quantity.clone()),
         ordered_on: mask.pick("order_date", || ordered_on).flatten(),
         delivery_on: mask.pick("delivery_date", || delivery_on),
+        schedule_method: mask.pick("schedule_method", || method("order.schedule_method", given.schedule_method, v)),
         priority: mask.pick("priority", || given.priority),
         labels: mask.pick("labels", || given.labels.clone()),
         assigned_department: mask.pick("assigned_department", || optional(&given.assigned_department)),
@@ -320,9 +324,28 @@ pub fn filter(given: Option<&v1::OrderFilter>, v: &mut Violations) -> (OrderFilt
             number_prefix: optional(&given.number_prefix),
             customer_reference: optional(&given.customer_reference),
             open_questions: given.open_questions,
+            health: healths(&given.health, v),
+            health_at: DateTime::UNIX_EPOCH,
         };
         (filter, given.overdue)
     })
+}
+
+fn healths(given: &[i32], v: &mut Violations) -> Vec<Health> {
+    let mut found = Vec::new();
+    for (index, health) in given.iter().enumerate() {
+        match v1::Health::try_from(*health) {
+            Ok(v1::Health::Ahead) => found.push(Health::Ahead),
+            Ok(v1::Health::OnTarget) => found.push(Health::OnTarget),
+            Ok(v1::Health::Late) => found.push(Health::Late),
+            Ok(v1::Health::Unspecified) | Err(_) => v.add(&format!("health[{index}]"), "is not a known health"),
+        }
+        if index >= 3 {
+            v.add("health", "has more than the three there are");
+            break;
+        }
+    }
+    found
 }
 
 /// An order of lists.
@@ -332,6 +355,7 @@ pub fn order_by(given: i32, v: &mut Violations) -> OrderBy {
         Ok(v1::OrderBy::CreateTime) => OrderBy::Created,
         Ok(v1::OrderBy::CreateTimeDesc) => OrderBy::CreatedDesc,
         Ok(v1::OrderBy::Number) => OrderBy::Number,
+        Ok(v1::OrderBy::Health) => OrderBy::Health,
         Err(_) => {
             v.add("order_by", "is not a known order");
             OrderBy::Due

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     errors,
-    parse::{render_date, render_instant, render_source},
+    parse::{render_date, render_instant, render_method, render_source},
     proto::v1,
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         catalogue::Catalogue,
         note::{Note, NoteKind},
         order::{DueCause, Effects, FieldChange, HistoryEntry, HistoryKind, Order, Visit},
+        plan,
         projection::{self, Health},
         refusal::Refusal,
         schedule,
@@ -67,8 +68,16 @@ pub fn order(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Or
             finish_date: Some(render_date(projected.finish_on)),
             target_date: Some(render_date(projected.target_on)),
             r#final: order.closed_at.is_some(),
+            earliest_delivery_date: (order.closed_at.is_none() && projected.health == Health::Late)
+                .then(|| render_date(projected.finish_on)),
+            business_days_short: projected.slack_days.saturating_neg().max(0),
         }),
         interrupted_status: order.interrupted.as_ref().map(|it| it.status.clone()).unwrap_or_default(),
+        schedule_method: render_method(order.schedule_method).into(),
+        effective_schedule_method: render_method(
+            order_type.map(|order_type| plan::method_of(order, order_type, catalogue)),
+        )
+        .into(),
     }
 }
 
@@ -250,11 +259,16 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
     }
 }
 
-fn due_cause(cause: DueCause) -> v1::DueCause {
+/// Why a due date changed.
+#[must_use]
+pub fn due_cause(cause: DueCause) -> v1::DueCause {
     match cause {
         DueCause::Manual => v1::DueCause::Manual,
         DueCause::Cleared => v1::DueCause::Cleared,
         DueCause::OrderDate => v1::DueCause::OrderDate,
         DueCause::Cycle => v1::DueCause::Cycle,
+        DueCause::DeliveryDate => v1::DueCause::DeliveryDate,
+        DueCause::Method => v1::DueCause::Method,
+        DueCause::Calendar => v1::DueCause::Calendar,
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::proto::{Date, v1};
 use crate::{
-    domain::{order, violation::Violations},
+    domain::{order, plan::Method, violation::Violations},
     ops::RequestKey,
 };
 
@@ -38,6 +38,31 @@ pub fn instant(field: &str, given: Option<&Timestamp>, v: &mut Violations) -> Op
         v.add(field, "must be a valid instant from 1970 to 2199");
     }
     instant
+}
+
+/// A schedule method; `None` when it is not set.
+pub fn method(field: &str, given: i32, v: &mut Violations) -> Option<Method> {
+    match v1::ScheduleMethod::try_from(given) {
+        Ok(v1::ScheduleMethod::Unspecified) => None,
+        Ok(v1::ScheduleMethod::FromOrderDate) => Some(Method::FromOrderDate),
+        Ok(v1::ScheduleMethod::FromDeliveryDate) => Some(Method::FromDeliveryDate),
+        Ok(v1::ScheduleMethod::FromEntry) => Some(Method::FromEntry),
+        Err(_) => {
+            v.add(field, "is not a known method");
+            None
+        }
+    }
+}
+
+/// A schedule method as it is sent.
+#[must_use]
+pub fn render_method(method: Option<Method>) -> v1::ScheduleMethod {
+    match method {
+        None => v1::ScheduleMethod::Unspecified,
+        Some(Method::FromOrderDate) => v1::ScheduleMethod::FromOrderDate,
+        Some(Method::FromDeliveryDate) => v1::ScheduleMethod::FromDeliveryDate,
+        Some(Method::FromEntry) => v1::ScheduleMethod::FromEntry,
+    }
 }
 
 /// A text that may be left empty.
@@ -90,6 +115,7 @@ pub fn render_source(source: order::DueSource) -> v1::DueSource {
         order::DueSource::Plan => v1::DueSource::Plan,
         order::DueSource::Entry => v1::DueSource::Entry,
         order::DueSource::Manual => v1::DueSource::Manual,
+        order::DueSource::Delivery => v1::DueSource::Delivery,
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Store, StoreError};
 use crate::domain::{
     catalogue::{CalendarEntry, Catalogue, Department, OrderType, Stage, Status, StatusClock, StatusKind, User},
     moves::AllowedMove,
+    plan::Method,
     schedule::{Calendar, CalendarSpec},
 };
 
@@ -28,6 +29,7 @@ struct TypeRow {
     name: String,
     description: String,
     calendar: String,
+    schedule_method: Option<Method>,
     default_status: Option<String>,
     inactive: bool,
     moves: Vec<AllowedMove>,
@@ -51,6 +53,7 @@ struct StatusRow {
     default_department: Option<String>,
     default_user: Option<String>,
     duration_days: Option<u32>,
+    duration_minutes: Option<u32>,
     kind: String,
     clock: String,
     inactive: bool,
@@ -80,7 +83,7 @@ impl Store {
 /// One statement, so that all tables are seen at one snapshot without a transaction that a dropped call could leave open.
 pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, StoreError> {
     let row = sqlx::query!(
-        r#"SELECT version, stages_version,
+        r#"SELECT version, stages_version, schedule_method, schedule_version,
             (SELECT COALESCE(json_agg(c), '[]') FROM (
                 SELECT id, spec, version, created_at, updated_at FROM calendars ORDER BY id LIMIT 1000
             ) AS c) AS "calendars!: Json<Vec<CalendarRow>>",
@@ -95,7 +98,7 @@ pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, Sto
                 FROM departments ORDER BY id LIMIT 10000
             ) AS d) AS "departments!: Json<Vec<Department>>",
             (SELECT COALESCE(json_agg(t), '[]') FROM (
-                SELECT id, name, description, calendar, default_status, inactive, moves, health_tolerance,
+                SELECT id, name, description, calendar, schedule_method, default_status, inactive, moves, health_tolerance,
                     ARRAY(SELECT r.id FROM retired_statuses r WHERE r.order_type = order_types.id ORDER BY r.id) AS retired,
                     (SELECT COALESCE(json_object_agg(r.id, r.replacement), '{}') FROM retired_statuses r
                         WHERE r.order_type = order_types.id AND r.replacement IS NOT NULL) AS replaced,
@@ -104,7 +107,7 @@ pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, Sto
             ) AS t) AS "types!: Json<Vec<TypeRow>>",
             (SELECT COALESCE(json_agg(s), '[]') FROM (
                 SELECT order_type, id, name, definition, colour, icon, stage, default_department, default_user,
-                    duration_days, kind, clock, inactive
+                    duration_days, duration_minutes, kind, clock, inactive
                 FROM statuses ORDER BY order_type, position LIMIT 200000
             ) AS s) AS "statuses!: Json<Vec<StatusRow>>",
             (SELECT COALESCE(json_agg(g), '[]') FROM (
@@ -130,6 +133,9 @@ pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, Sto
         version: row.version,
         stages: Arc::new(row.stages.0),
         stages_version: row.stages_version,
+        schedule_version: row.schedule_version,
+        schedule_method: Method::parse(&row.schedule_method)
+            .ok_or_else(|| StoreError::impossible("catalogue_version", "schedule_method", "1"))?,
         types: types.into_iter().map(|(id, order_type)| (id, Arc::new(order_type))).collect(),
         calendars: row.calendars.0.into_iter().map(calendar).collect::<Result<_, _>>()?,
         users: row.users.0.into_iter().map(|user| (user.id.clone(), Arc::new(user))).collect(),
@@ -159,6 +165,7 @@ fn order_type(row: TypeRow) -> OrderType {
         name: row.name,
         description: row.description,
         calendar: row.calendar,
+        schedule_method: row.schedule_method,
         default_status: row.default_status,
         inactive: row.inactive,
         statuses: Vec::new(),
@@ -186,6 +193,7 @@ fn status(row: StatusRow) -> Result<Status, StoreError> {
         default_department: row.default_department,
         default_user: row.default_user,
         duration_days: row.duration_days,
+        duration_minutes: row.duration_minutes,
         kind,
         clock,
         inactive: row.inactive,

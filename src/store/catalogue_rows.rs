@@ -8,6 +8,7 @@ use super::{StoreError, StoreFault, catalogue_edit::CatalogueEdit};
 use crate::domain::{
     catalogue::{Department, OrderType, Stage, Status, User},
     edit::{Change, WrittenCalendar},
+    plan::Method,
 };
 
 impl CatalogueEdit {
@@ -23,6 +24,7 @@ impl CatalogueEdit {
             Change::Calendar(calendar) => self.write_calendar(calendar).await,
             Change::OrderType(order_type) => self.write_order_type(order_type).await,
             Change::Stages(stages, version) => self.write_stages(stages, *version).await,
+            Change::ScheduleMethod(method, version) => self.write_schedule_method(*method, *version).await,
         }
     }
 
@@ -138,15 +140,18 @@ impl CatalogueEdit {
         let users: Vec<_> = statuses.iter().map(|status| status.default_user.clone()).collect();
         let durations: Vec<_> =
             statuses.iter().map(|status| status.duration_days.and_then(|days| i32::try_from(days).ok())).collect();
+        let minutes: Vec<_> =
+            statuses.iter().map(|status| status.duration_minutes.and_then(|it| i32::try_from(it).ok())).collect();
         let inactive: Vec<_> = statuses.iter().map(|status| status.inactive).collect();
         // A status that goes stands behind those that stay until its orders are moved.
         let written = sqlx::query_scalar!(
             r#"WITH put AS (
                 INSERT INTO order_types (id, name, description, calendar, schedule_method, default_status, inactive,
                     version, created_at, updated_at, moves, health_tolerance)
-                VALUES ($1, $2, $3, $4, 'FROM_ORDER_DATE', $5, $6, $7, $8, $9, $22, $23)
+                VALUES ($1, $2, $3, $4, $24, $5, $6, $7, $8, $9, $22, $23)
                 ON CONFLICT (id) DO UPDATE SET name = excluded.name, description = excluded.description,
-                    calendar = excluded.calendar, default_status = excluded.default_status,
+                    calendar = excluded.calendar, schedule_method = excluded.schedule_method,
+                    default_status = excluded.default_status,
                     inactive = excluded.inactive, version = excluded.version, updated_at = excluded.updated_at,
                     moves = excluded.moves, health_tolerance = excluded.health_tolerance
                 WHERE order_types.version = excluded.version - 1
@@ -155,18 +160,18 @@ impl CatalogueEdit {
                 UPDATE statuses SET position = position + 1000 WHERE order_type = $1 AND id <> ALL ($10::text[])
             ), kept AS (
                 INSERT INTO statuses AS kept (order_type, id, name, definition, colour, stage, default_department,
-                    default_user, duration_days, kind, clock, inactive, position, icon)
+                    default_user, duration_days, kind, clock, inactive, position, icon, duration_minutes)
                 SELECT $1, id, name, definition, colour, stage, default_department, default_user, duration_days, kind,
-                    clock, inactive, place::integer - 1, icon
+                    clock, inactive, place::integer - 1, icon, duration_minutes
                 FROM UNNEST($10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-                    $17::integer[], $18::text[], $19::text[], $20::boolean[], $21::text[]) WITH ORDINALITY
+                    $17::integer[], $18::text[], $19::text[], $20::boolean[], $21::text[], $25::integer[]) WITH ORDINALITY
                     AS s (id, name, definition, colour, stage, default_department, default_user, duration_days, kind,
-                    clock, inactive, icon, place)
+                    clock, inactive, icon, duration_minutes, place)
                 ON CONFLICT (order_type, id) DO UPDATE SET name = excluded.name, definition = excluded.definition,
                     colour = excluded.colour, stage = excluded.stage, default_department = excluded.default_department,
                     default_user = excluded.default_user, duration_days = excluded.duration_days, kind = excluded.kind,
                     clock = excluded.clock, inactive = excluded.inactive, position = excluded.position,
-                    icon = excluded.icon
+                    icon = excluded.icon, duration_minutes = excluded.duration_minutes
                 WHERE kept IS DISTINCT FROM excluded
             )
             SELECT count(*) AS "written!" FROM put"#,
@@ -192,7 +197,9 @@ impl CatalogueEdit {
             &inactive,
             &texts(|status| &status.icon),
             sqlx::types::Json(&order_type.moves) as _,
-            i32::try_from(order_type.health_tolerance).unwrap_or(i32::MAX)
+            i32::try_from(order_type.health_tolerance).unwrap_or(i32::MAX),
+            order_type.schedule_method.map(Method::as_str),
+            &minutes as &[Option<i32>]
         )
         .fetch_one(&mut *self.transaction)
         .await
@@ -240,6 +247,18 @@ impl CatalogueEdit {
         .await
         .map(drop)
         .map_err(|error| StoreError::new("remove statuses", error))
+    }
+
+    async fn write_schedule_method(&mut self, method: Method, version: i64) -> Result<(), StoreError> {
+        let done = sqlx::query!(
+            "UPDATE catalogue_version SET schedule_method = $1, schedule_version = $2::bigint WHERE schedule_version = $2::bigint - 1",
+            method.as_str(),
+            version
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| StoreError::new("write the schedule method", error))?;
+        guard("write the schedule method", done.rows_affected() == 1)
     }
 
     async fn write_stages(&mut self, stages: &[Stage], version: i64) -> Result<(), StoreError> {

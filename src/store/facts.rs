@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
 use crate::domain::{
+    health_turns::HealthTurns,
     note::{Assessment, Note},
-    order::{Due, DueSource, Interrupted, Order, Visit},
+    order::{Due, DueSource, Entry, Interrupted, Order, Visit},
+    plan::{Method, Planned},
     projection::Projection,
 };
 
@@ -55,6 +58,9 @@ pub(super) struct OrderRow {
     pub interrupted_status: Option<String>,
     pub interrupted_due_on: Option<NaiveDate>,
     pub interrupted_source: Option<String>,
+    pub scheduling: Option<Json<Scheduling>>,
+    pub ahead_until: Option<DateTime<Utc>>,
+    pub late_from: Option<DateTime<Utc>>,
     pub cycle_status: String,
     pub holds: Json<Vec<(DateTime<Utc>, DateTime<Utc>)>>,
     pub lost_days: i32,
@@ -71,6 +77,41 @@ pub(super) struct OrderRow {
     pub updated_at: DateTime<Utc>,
 }
 
+/// What few orders have, in one column.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Scheduling {
+    /// The order's own method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// From when the visit counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Entry>,
+    /// When the working time of what was interrupted ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted_due_at: Option<DateTime<Utc>>,
+    /// From when that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted_entered: Option<Entry>,
+    /// Whether that was rework.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted_rework: bool,
+}
+
+impl Scheduling {
+    /// Of an order; `None` when there is nothing to keep.
+    pub fn of(order: &Order) -> Option<Self> {
+        let interrupted = order.interrupted.as_ref();
+        let it = Self {
+            method: order.schedule_method,
+            counted: order.visit.counted,
+            interrupted_due_at: interrupted.and_then(|it| it.due).and_then(|due| due.at),
+            interrupted_entered: interrupted.and_then(|it| it.entered),
+            interrupted_rework: interrupted.is_some_and(|it| it.rework),
+        };
+        (it != Self::default()).then_some(it)
+    }
+}
+
 /// The columns of `OrderRow`, then the rest of the statement. `o` is the order, `c` the catalogue's version, `place` comes first.
 macro_rules! order_rows {
     ($place:literal, $alerted:literal, $rest:literal $(+ $more:literal)* $(, $argument:expr)*) => {
@@ -85,7 +126,9 @@ macro_rules! order_rows {
                 o.labels AS "labels: _", o.assigned_department, o.assigned_user, o.status, o.visit_sequence,
                 o.entered_at, o.entered_on, o.due_on, o.due_at, o.due_source, o.rework, o.resumed, o.entered_by,
                 o.entered_for, o.status_name, o.next_alarm_at, o.closed_at, o.completed, o.interrupted_status,
-                o.interrupted_due_on, o.interrupted_source, o.cycle_status, o.holds AS "holds: _", o.lost_days,
+                o.interrupted_due_on, o.interrupted_source, o.scheduling AS "scheduling: _", o.ahead_until,
+                NULLIF(o.late_from, 'infinity') AS "late_from",
+                o.cycle_status, o.holds AS "holds: _", o.lost_days,
                 o.last_note AS "last_note: _", o.open_questions, o.assessment AS "assessment: _", o.finish AS "finish: _",
                 o.history_sequence, o.import_fingerprint, o.imported_at, o.version,
                 o.revision, o.created_at, o.updated_at "# + $rest $(+ $more)*
@@ -298,6 +341,13 @@ pub(super) fn order(row: OrderRow) -> Result<Order, StoreError> {
         }
         _ => None,
     };
+    let scheduling = row.scheduling.map(|it| it.0).unwrap_or_default();
+    let interrupted = row.interrupted_status.map(|status| Interrupted {
+        status,
+        due: interrupted_due.map(|(on, source)| Planned { on, at: scheduling.interrupted_due_at, source }),
+        entered: scheduling.interrupted_entered,
+        rework: scheduling.interrupted_rework,
+    });
     Ok(Order {
         id: row.id,
         number: row.number,
@@ -310,6 +360,7 @@ pub(super) fn order(row: OrderRow) -> Result<Order, StoreError> {
         quantity: row.quantity.unwrap_or_default(),
         ordered_on: row.ordered_on,
         delivery_on: row.delivery_on,
+        schedule_method: scheduling.method,
         priority: row.priority,
         labels: row.labels.0,
         assigned_department: row.assigned_department,
@@ -329,11 +380,13 @@ pub(super) fn order(row: OrderRow) -> Result<Order, StoreError> {
             left_at: None,
             completed_on: None,
             completed: false,
+            counted: scheduling.counted,
         },
+        health_turns: HealthTurns { ahead_until: row.ahead_until, late_from: row.late_from },
         next_alarm_at: row.next_alarm_at,
         closed_at: row.closed_at,
         completed: row.completed,
-        interrupted: row.interrupted_status.map(|status| Interrupted { status, due: interrupted_due }),
+        interrupted,
         cycle_status: row.cycle_status,
         holds: row.holds.0,
         lost_days: u32::try_from(row.lost_days).unwrap_or(0),

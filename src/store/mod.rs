@@ -16,6 +16,7 @@ pub mod facts;
 pub mod orders;
 
 pub mod outbox;
+pub mod replans;
 pub mod requests;
 pub mod write;
 

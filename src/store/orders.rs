@@ -38,6 +38,8 @@ pub enum OrderBy {
     CreatedDesc,
     /// By number, in byte order.
     Number,
+    /// Late first, the longest first; then those that will be late soonest; then by id. Open orders only.
+    Health,
 }
 
 /// Which orders. Every field that is set narrows.
@@ -63,6 +65,10 @@ pub struct OrderFilter {
     pub customer_reference: Option<String>,
     /// Only with a question that nobody has answered.
     pub open_questions: bool,
+    /// Health at `health_at`, any of.
+    pub health: Vec<Health>,
+    /// The instant of that.
+    pub health_at: DateTime<Utc>,
 }
 
 /// The last row of a page: where the next one goes on.
@@ -74,6 +80,8 @@ pub enum Position {
     Id(Uuid),
     /// After this number.
     Number(String),
+    /// After this instant from which it is late (`None` = among those of which it is not known) and id.
+    Late(Option<DateTime<Utc>>, Uuid),
 }
 
 /// How many open orders are in one status.
@@ -95,7 +103,8 @@ const COLUMNS: &str = "SELECT 1::bigint AS place, now() AS database_now, c.versi
     o.quantity::text AS quantity, o.ordered_on, o.delivery_on, o.priority, o.labels, o.assigned_department, o.assigned_user,
     o.status, o.visit_sequence, o.entered_at, o.entered_on, o.due_on, o.due_at, o.due_source, o.rework, o.resumed,
     o.entered_by, o.entered_for, o.status_name, o.next_alarm_at, o.closed_at, o.completed, o.interrupted_status,
-    o.interrupted_due_on, o.interrupted_source, o.cycle_status, o.holds, o.lost_days, o.last_note, o.open_questions,
+    o.interrupted_due_on, o.interrupted_source, o.scheduling, o.ahead_until,
+    NULLIF(o.late_from, 'infinity') AS late_from, o.cycle_status, o.holds, o.lost_days, o.last_note, o.open_questions,
     o.assessment, o.finish, o.history_sequence,
     o.import_fingerprint, o.imported_at, o.version, o.revision, o.created_at, o.updated_at
     FROM orders o CROSS JOIN catalogue_version c WHERE true";
@@ -172,6 +181,7 @@ impl Store {
                     left_at: row.left_at,
                     completed_on: row.completed_on,
                     completed: row.completed,
+                    counted: None,
                 })
             })
             .collect()
@@ -287,6 +297,9 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
     if filter.open_questions {
         query.push(" AND cardinality(o.open_questions) > 0");
     }
+    if !filter.health.is_empty() {
+        any_health(&mut query, &filter.health, filter.health_at);
+    }
     if let Some(at) = filter.due_by {
         query.push(" AND o.due_sort <= ").push_bind(at);
     }
@@ -314,6 +327,10 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
         Some(Position::Id(id)) => {
             query.push(" AND o.id > ").push_bind(*id);
         }
+        Some(Position::Late(at, id)) => {
+            query.push(" AND (o.late_from, o.id) > (COALESCE(").push_bind(*at);
+            query.push("::timestamptz, 'infinity'::timestamptz), ").push_bind(*id).push(")");
+        }
         Some(Position::Number(number)) => {
             query.push(" AND o.number > ").push_bind(number.clone());
         }
@@ -324,9 +341,25 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
         OrderBy::Created => " ORDER BY o.id",
         OrderBy::CreatedDesc => " ORDER BY o.id DESC",
         OrderBy::Number => " ORDER BY o.number",
+        OrderBy::Health => " ORDER BY o.late_from, o.id",
     });
     query.push(" LIMIT ").push_bind(limit);
     query
+}
+
+/// Orders whose health at an instant is one of these; of which it is not known, none.
+fn any_health(query: &mut QueryBuilder<Postgres>, health: &[Health], at: DateTime<Utc>) {
+    query.push(" AND (false");
+    for health in health {
+        match health {
+            Health::Late => query.push(" OR o.late_from <= ").push_bind(at),
+            Health::OnTarget => {
+                query.push(" OR (o.ahead_until <= ").push_bind(at).push(" AND o.late_from > ").push_bind(at).push(")")
+            }
+            Health::Ahead => query.push(" OR o.ahead_until > ").push_bind(at),
+        };
+    }
+    query.push(")");
 }
 
 fn any_of(query: &mut QueryBuilder<Postgres>, column: &'static str, values: &[String]) {

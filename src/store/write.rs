@@ -15,7 +15,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, facts::Scheduling};
 use crate::domain::{
     alerts::message::MessageFacts,
     note::{Assessment, Note},
@@ -68,6 +68,9 @@ struct OrderOut<'a> {
     interrupted_status: Option<&'a str>,
     interrupted_due_on: Option<NaiveDate>,
     interrupted_source: Option<&'static str>,
+    scheduling: Option<Scheduling>,
+    ahead_until: Option<DateTime<Utc>>,
+    late_from: Option<DateTime<Utc>>,
     cycle_status: &'a str,
     holds: &'a [(DateTime<Utc>, DateTime<Utc>)],
     lost_days: u32,
@@ -273,8 +276,11 @@ fn order_out(order: &Order) -> OrderOut<'_> {
         closed_at: order.closed_at,
         completed: &order.completed,
         interrupted_status: order.interrupted.as_ref().map(|interrupted| interrupted.status.as_str()),
-        interrupted_due_on: interrupted_due.map(|(on, _)| on),
-        interrupted_source: interrupted_due.map(|(_, source)| source.as_str()),
+        interrupted_due_on: interrupted_due.map(|due| due.on),
+        interrupted_source: interrupted_due.map(|due| due.source.as_str()),
+        scheduling: Scheduling::of(order),
+        ahead_until: order.health_turns.ahead_until,
+        late_from: order.health_turns.late_from,
         cycle_status: &order.cycle_status,
         holds: &order.holds,
         lost_days: order.lost_days,
@@ -346,7 +352,8 @@ pub(crate) async fn write(
                 visit_sequence integer, entered_at timestamptz, entered_on date, due_on date, due_at timestamptz,
                 due_source text, rework boolean, resumed boolean, entered_by text, entered_for text, status_name text,
                 next_alarm_at timestamptz, closed_at timestamptz, completed text[], interrupted_status text,
-                interrupted_due_on date, interrupted_source text, cycle_status text, holds jsonb, lost_days integer,
+                interrupted_due_on date, interrupted_source text, scheduling jsonb, ahead_until timestamptz,
+                late_from timestamptz, cycle_status text, holds jsonb, lost_days integer,
                 last_note jsonb, open_questions uuid[], assessment jsonb, finish jsonb, history_sequence integer,
                 version bigint, revision bigint, updated_at timestamptz)),
         catalogue AS MATERIALIZED (SELECT share_catalogue() AS version),
@@ -367,6 +374,7 @@ pub(crate) async fn write(
                 status_name = w.status_name, next_alarm_at = w.next_alarm_at, closed_at = w.closed_at,
                 completed = w.completed, interrupted_status = w.interrupted_status,
                 interrupted_due_on = w.interrupted_due_on, interrupted_source = w.interrupted_source,
+                scheduling = w.scheduling, ahead_until = w.ahead_until, late_from = COALESCE(w.late_from, 'infinity'),
                 cycle_status = w.cycle_status, holds = w.holds, lost_days = w.lost_days, last_note = w.last_note,
                 open_questions = w.open_questions, assessment = w.assessment, finish = w.finish,
                 history_sequence = w.history_sequence, version = w.version, revision = w.revision,
@@ -390,6 +398,7 @@ pub(crate) async fn write(
                 ordered_on, delivery_on, priority, labels, assigned_department, assigned_user, status, visit_sequence,
                 entered_at, entered_on, due_on, due_at, due_source, rework, resumed, entered_by, entered_for, status_name,
                 next_alarm_at, closed_at, completed, interrupted_status, interrupted_due_on, interrupted_source,
+                scheduling, ahead_until, late_from,
                 cycle_status, holds, lost_days, last_note, open_questions, assessment, finish, history_sequence,
                 import_fingerprint, imported_at, version, revision, created_at, updated_at, touched_at)
             SELECT
@@ -397,6 +406,7 @@ pub(crate) async fn write(
                 ordered_on, delivery_on, priority, labels, assigned_department, assigned_user, status, visit_sequence,
                 entered_at, entered_on, due_on, due_at, due_source, rework, resumed, entered_by, entered_for, status_name,
                 next_alarm_at, closed_at, completed, interrupted_status, interrupted_due_on, interrupted_source,
+                scheduling, ahead_until, COALESCE(late_from, 'infinity'),
                 cycle_status, holds, lost_days, last_note, open_questions, assessment, finish, history_sequence,
                 import_fingerprint, imported_at, version, revision, created_at, updated_at, clock_timestamp()
             FROM json_to_recordset($1::json) AS t (
@@ -406,7 +416,8 @@ pub(crate) async fn write(
                 visit_sequence integer, entered_at timestamptz, entered_on date, due_on date, due_at timestamptz,
                 due_source text, rework boolean, resumed boolean, entered_by text, entered_for text, status_name text,
                 next_alarm_at timestamptz, closed_at timestamptz, completed text[], interrupted_status text,
-                interrupted_due_on date, interrupted_source text, cycle_status text, holds jsonb, lost_days integer,
+                interrupted_due_on date, interrupted_source text, scheduling jsonb, ahead_until timestamptz,
+                late_from timestamptz, cycle_status text, holds jsonb, lost_days integer,
                 last_note jsonb, open_questions uuid[], assessment jsonb, finish jsonb, history_sequence integer,
                 import_fingerprint bytea, imported_at timestamptz, version bigint, revision bigint, created_at timestamptz, updated_at timestamptz)),
         opened AS (

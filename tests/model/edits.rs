@@ -386,7 +386,7 @@ impl Run {
                 !before.overdue(now) && after.overdue(now),
                 it.closes,
                 format!("{} {} {}", before.user, after.user, after.cycle),
-                after.interrupted.as_ref().map(|(id, _)| id.clone()),
+                after.interrupted.as_ref().map(|it| it.status.clone()),
             )
         };
         touched.iter().map(of).collect()

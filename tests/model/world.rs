@@ -44,6 +44,8 @@ pub struct Visit {
     pub left: bool,
     pub completed: bool,
     pub behalf: String,
+    /// From when it counts: its own entry, or that of the visit with which it goes on.
+    pub counts: Entered,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +56,7 @@ pub struct Order {
     pub visits: Vec<Visit>,
     pub closed: bool,
     pub completed: BTreeSet<String>,
-    pub interrupted: Option<(String, Due)>,
+    pub interrupted: Option<Interrupted>,
     /// The last status of the cycle that it was in.
     pub cycle: String,
     pub department: String,
@@ -72,6 +74,18 @@ pub struct Order {
     /// A change that callers can see came after that.
     pub changed: bool,
 }
+
+/// A visit that was left not complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interrupted {
+    pub status: String,
+    pub due: Due,
+    pub entered: Entered,
+    pub rework: bool,
+}
+
+/// From when a visit counts: day as given, and instant.
+pub type Entered = (NaiveDate, DateTime<Utc>);
 
 /// What an edit does to one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +182,15 @@ fn lost_days(holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> u32 {
     u32::try_from(days.filter(|day| open(*day) && held(*day) >= TimeDelta::hours(12)).count()).expect("few")
 }
 
+fn day_end(on: NaiveDate) -> DateTime<Utc> {
+    (on + Days::new(1)).and_time(chrono::NaiveTime::MIN).and_utc()
+}
+
+/// A visit that was reported late began after the day that was given.
+fn begins((on, at): Entered) -> DateTime<Utc> {
+    if on < at.date_naive() { day_end(on) } else { at }
+}
+
 fn due_at(due: Due) -> Option<DateTime<Utc>> {
     due.map(|(on, _)| (on + Days::new(1)).and_time(chrono::NaiveTime::MIN).and_utc())
 }
@@ -214,8 +237,8 @@ impl Type {
         }
         let first = self.active_cycle().next().is_some_and(|status| status.kind() == Kind::Initial);
         let last = self.active_cycle().next_back().is_some_and(|status| status.kind() == Kind::Final);
-        let default =
-            self.default_status.is_empty() || self.status(&self.default_status).is_some_and(|it| !it.inactive);
+        let default = self.default_status.is_empty()
+            || self.status(&self.default_status).is_some_and(|it| !it.inactive && !closes(it));
         let retired = self.statuses.iter().any(|status| self.retired.contains_key(&status.id));
         if count(Kind::Initial) != 1 || count(Kind::Final) != 1 || !first || !last || !default || retired {
             faults.push("CYCLE_BROKEN");
@@ -255,12 +278,13 @@ impl Order {
     }
 
     /// The due date by rule.
-    fn computed(&self, kind: &Type, target: &v1::Status, entered: NaiveDate, rework: bool) -> Due {
+    fn computed(&self, kind: &Type, target: &v1::Status, entered: Entered, rework: bool) -> Due {
         let days =
             |status: &v1::Status| status.duration_business_days.map(|days| u32::try_from(days).expect("positive"));
         let own = days(target)?;
         if !in_cycle(target) || rework {
-            return Some((forward(entered, own), Source::Entry));
+            let since: Vec<_> = self.holds.iter().copied().filter(|(_, to)| *to > begins(entered)).collect();
+            return Some((forward(forward(entered.0, own), lost_days(&since)), Source::Entry));
         }
         let mut on = self.ordered;
         for status in kind.statuses.iter().filter(|status| in_cycle(status)) {
@@ -274,18 +298,18 @@ impl Order {
         Some((forward(forward(on, own), self.lost), Source::Plan))
     }
 
-    fn leave(&mut self, kind: &Type, now: DateTime<Utc>, not_complete: bool) {
+    fn leave(&mut self, kind: &Type, now: DateTime<Utc>, on: NaiveDate, not_complete: bool) {
         let status = self.visit().status.clone();
-        let began = self.visit().entered_at;
+        let began = begins((self.visit().entered, self.visit().entered_at));
         let visit = self.visit_mut();
         visit.left = true;
         visit.completed = !not_complete;
         if !kind.status(&status).is_some_and(pauses) {
             return;
         }
-        self.holds.push((began, now));
+        self.holds.push((began, now.min(day_end(on)).max(began)));
         let lost = lost_days(&self.holds).max(self.lost);
-        if let Some((_, Some((on, source)))) = &mut self.interrupted
+        if let Some(Interrupted { due: Some((on, source)), .. }) = &mut self.interrupted
             && *source != Source::Manual
         {
             *on = forward(*on, lost - self.lost);
@@ -295,12 +319,16 @@ impl Order {
 
     fn enter(&mut self, kind: &Type, now: DateTime<Utc>, step: &Move<'_>) {
         let target = step.target;
-        let resumed = self.interrupted.take_if(|(status, _)| *status == target.id);
-        let rework = resumed.is_none() && in_cycle(target) && self.completed.contains(&target.id);
+        let resumed = self.interrupted.take_if(|it| it.status == target.id);
+        let entered = (step.on, now);
+        let rework = match &resumed {
+            Some(it) => it.rework,
+            None => in_cycle(target) && self.completed.contains(&target.id),
+        };
         let due = match (step.due, &resumed) {
             (Some(on), _) => Some((on, Source::Manual)),
-            (None, Some((_, due))) => *due,
-            (None, None) => self.computed(kind, target, step.on, rework),
+            (None, Some(it)) => it.due,
+            (None, None) => self.computed(kind, target, entered, rework),
         };
         self.visits.push(Visit {
             status: target.id.clone(),
@@ -314,6 +342,7 @@ impl Order {
             left: false,
             completed: false,
             behalf: step.behalf.to_owned(),
+            counts: resumed.map_or(entered, |it| it.entered),
         });
         if in_cycle(target) {
             self.cycle.clone_from(&target.id);
@@ -343,15 +372,12 @@ impl Order {
     }
 
     fn replan_interrupted(&mut self, kind: &Type) {
-        let Some((id, due)) = &self.interrupted else { return };
-        if matches!(due, Some((_, Source::Manual | Source::Entry))) {
-            return;
-        }
+        let Some(it) = self.interrupted.clone() else { return };
         // A status that went while the order was closed stays named.
-        let Some(status) = kind.status(id) else { return };
-        let planned = self.computed(kind, status, self.ordered, false);
-        if let Some((_, due)) = &mut self.interrupted {
-            *due = planned;
+        let Some(status) = kind.status(&it.status) else { return };
+        if !matches!(it.due, Some((_, Source::Manual))) {
+            let due = self.computed(kind, status, it.entered, it.rework);
+            self.interrupted = Some(Interrupted { due, ..it });
         }
     }
 
@@ -362,7 +388,8 @@ impl Order {
             if let Some(heir) = kind.heir(&order.cycle) {
                 order.cycle.clone_from(&heir.id);
             }
-            order.interrupted = order.interrupted.and_then(|(id, due)| Some((kind.heir(&id)?.id.clone(), due)));
+            order.interrupted =
+                order.interrupted.and_then(|it| Some(Interrupted { status: kind.heir(&it.status)?.id.clone(), ..it }));
         }
         order
     }
@@ -372,7 +399,7 @@ impl Order {
         let current = kind.status(&self.visit().status)?;
         match &self.interrupted {
             _ if in_cycle(current) => kind.next(&current.id),
-            Some((status, _)) if *status == self.cycle => kind.status(status),
+            Some(it) if it.status == self.cycle => kind.status(&it.status),
             _ => kind.next(&self.cycle),
         }
     }
@@ -506,10 +533,15 @@ impl World {
     /// Leaves, records what is jumped over, enters.
     fn step(&self, order: &mut Order, kind: &Type, step: &Move<'_>) {
         let left = order.visit().clone();
-        order.leave(kind, self.now, step.not_complete);
+        order.leave(kind, self.now, step.on, step.not_complete);
         if kind.status(&left.status).is_some_and(in_cycle) {
             if step.not_complete {
-                order.interrupted = Some((left.status.clone(), left.due));
+                order.interrupted = Some(Interrupted {
+                    status: left.status.clone(),
+                    due: left.due,
+                    entered: left.counts,
+                    rework: left.rework,
+                });
             } else {
                 order.completed.insert(left.status.clone());
             }
@@ -534,6 +566,7 @@ impl World {
                         left: true,
                         completed: false,
                         behalf: step.behalf.to_owned(),
+                        counts: (step.on, self.now),
                     });
                 }
             }
@@ -572,7 +605,7 @@ impl World {
         let status = kind.status(&visit.status).expect("an order is in a status of its type");
         order.visit_mut().due = match &request.due_date {
             Some(date) => Some((day(date), Source::Manual)),
-            None => order.computed(kind, status, visit.entered, visit.rework),
+            None => order.computed(kind, status, visit.counts, visit.rework),
         };
         order.record(v1::HistoryKind::DueDateChanged);
         Ok((place, order))
@@ -606,9 +639,11 @@ impl World {
             if let Some(status) =
                 kind.status(&visit.status).filter(|_| visit.due.is_some_and(|due| due.1 == Source::Plan))
             {
-                order.visit_mut().due = order.computed(kind, status, visit.entered, visit.rework);
+                order.visit_mut().due = order.computed(kind, status, visit.counts, visit.rework);
             }
-            order.replan_interrupted(kind);
+            if order.interrupted.as_ref().is_some_and(|it| !matches!(it.due, Some((_, Source::Entry)))) {
+                order.replan_interrupted(kind);
+            }
             if order.visit().due != visit.due {
                 order.record(v1::HistoryKind::DueDateChanged);
             }
@@ -638,13 +673,15 @@ impl World {
             return Err("CLOSES_ORDER");
         }
         let mut order = before.clone();
-        order.leave(old, self.now, true);
+        order.leave(old, self.now, self.today().max(before.visit().entered), true);
         order.kind.clone_from(&new.id);
         let steps = |id: &String| new.status(id).is_some_and(|status| in_cycle(status) && !status.inactive);
         order.completed =
             before.completed.iter().map(|id| mapped(id)).filter(steps).filter(|id| *id != target.id).collect();
-        order.interrupted = order.interrupted.take().map(|(id, due)| (mapped(&id), due));
-        order.interrupted.take_if(|(id, _)| !steps(id) || in_cycle(target));
+        if let Some(it) = &mut order.interrupted {
+            it.status = mapped(&it.status);
+        }
+        order.interrupted.take_if(|it| !steps(&it.status) || in_cycle(target));
         order.cycle = Some(mapped(&before.cycle))
             .filter(steps)
             .unwrap_or_else(|| new.active_cycle().next().expect("there is one").id.clone());
@@ -690,7 +727,7 @@ impl World {
                     }
                 }
             };
-            let waits = [Some(&order.cycle), order.interrupted.as_ref().map(|(id, _)| id)];
+            let waits = [Some(&order.cycle), order.interrupted.as_ref().map(|it| &it.status)];
             if blocked(&order.visit().status).is_some()
                 || (!order.closed && waits.into_iter().flatten().any(|id| blocked(id).is_some()))
             {
@@ -717,17 +754,17 @@ impl World {
         let target = after.status(&to).expect("nobody blocks");
         let moved = to != was.visit().status;
         if moved {
-            order.leave(before, self.now, true);
+            order.leave(before, self.now, self.today().max(was.visit().entered), true);
         }
         if open {
             order.cycle = replaced(&was.cycle);
-            if let Some((id, _)) = &mut order.interrupted {
-                *id = replaced(id);
+            if let Some(it) = &mut order.interrupted {
+                it.status = replaced(&it.status);
             }
             if replan {
                 order.replan_interrupted(after);
             }
-            order.interrupted.take_if(|(id, _)| !moved && *id == to);
+            order.interrupted.take_if(|it| !moved && it.status == to);
         }
         if moved {
             if open {
@@ -741,12 +778,11 @@ impl World {
         }
         if replan && open && !order.closed {
             let visit = order.visit().clone();
-            let source = visit.due.map(|due| due.1);
-            if !moved && source != Some(Source::Manual) && !(visit.resumed && source == Some(Source::Entry)) {
-                order.visit_mut().due = order.computed(after, target, visit.entered, visit.rework);
+            if !moved && visit.due.map(|due| due.1) != Some(Source::Manual) {
+                order.visit_mut().due = order.computed(after, target, visit.counts, visit.rework);
             }
         }
-        let waits = |order: &Order| (order.cycle.clone(), order.interrupted.as_ref().map(|(id, _)| id.clone()));
+        let waits = |order: &Order| (order.cycle.clone(), order.interrupted.as_ref().map(|it| it.status.clone()));
         let (redirected, closes) = (!moved && waits(&order) != waits(was), open && order.closed);
         let due_moved = !moved && order.visit().due != was.visit().due;
         if moved || redirected || closes {

@@ -116,6 +116,7 @@ mod tests {
             name: "Part".into(),
             description: String::new(),
             calendar: "plant".into(),
+            schedule_method: None,
             default_status: None,
             inactive: false,
             statuses: Vec::new(),

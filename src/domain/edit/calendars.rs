@@ -4,9 +4,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::{check_etag, check_room, not_found, set, taken};
+use super::{Change, Edited, check_etag, check_room, faults::Faults, not_found, set, taken};
 use crate::domain::{
     catalogue::{CalendarEntry, Catalogue},
+    order::DueCause,
     refusal::{Kind, Refusal},
     schedule::{CalendarSpec, DayHours, Exception, ExceptionDays, MonthDay},
     violation::Violations,
@@ -79,10 +80,12 @@ impl CalendarEdit {
     /// # Errors
     /// `Invalid` when fields are wrong together or there are `CALENDARS_MAX`, `AlreadyExists`.
     pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<WrittenCalendar, Refusal> {
+        let mut faults = Faults::default();
         if catalogue.calendars.contains_key(&self.id) {
-            return Err(taken(Kind::Calendar, &self.id));
+            faults.add(Err(taken(Kind::Calendar, &self.id)));
         }
-        check_room("calendar", Kind::Calendar, catalogue.calendars.len(), CALENDARS_MAX)?;
+        faults.add(check_room("calendar", Kind::Calendar, catalogue.calendars.len(), CALENDARS_MAX));
+        faults.told()?;
         self.onto(WrittenCalendar { spec: blank(&self.id), version: 0, created_at: now, updated_at: now }, now)
     }
 
@@ -94,6 +97,20 @@ impl CalendarEdit {
         let before = catalogue.calendars.get(&self.id).ok_or_else(|| not_found(Kind::Calendar, &self.id))?;
         check_etag(Kind::Calendar, self.etag.as_deref(), before.version)?;
         self.onto(WrittenCalendar::from(before.as_ref()), now)
+    }
+
+    /// The change, and the open orders that are planned anew by it: those of all types that count in the calendar, when it counts
+    /// otherwise than before.
+    ///
+    /// # Errors
+    /// As `update`.
+    pub fn edited(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
+        let after = self.update(catalogue, now)?;
+        let counts = |spec: &CalendarSpec| (spec.zone, spec.week.clone(), spec.exceptions.clone());
+        let same = catalogue.calendars.get(&self.id).is_some_and(|before| counts(&before.spec) == counts(&after.spec));
+        let reason = format!("calendar '{}' was changed", self.id);
+        let types = if same { Vec::new() } else { catalogue.types_in(&self.id) };
+        Ok(Edited::row(Change::Calendar(after)).planned_anew(DueCause::Calendar, &self.id, reason, types))
     }
 
     fn onto(&self, before: WrittenCalendar, now: DateTime<Utc>) -> Result<WrittenCalendar, Refusal> {

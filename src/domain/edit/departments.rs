@@ -1,10 +1,13 @@
 //! Edits of departments.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
-use super::{Named, check_etag, check_room, faults::Faults, not_found, set, taken};
+use super::{Change, Edited, Named, check_etag, check_room, faults::Faults, not_found, set, taken};
 use crate::domain::{
-    catalogue::{Catalogue, Department},
+    catalogue::{Catalogue, Department, OrderType},
+    order::DueCause,
     refusal::{Kind, Refusal},
     violation::Violations,
 };
@@ -87,6 +90,23 @@ impl DepartmentEdit {
         faults.add(check_etag(Kind::Department, self.etag.as_deref(), before.version));
         faults.told()?;
         Ok(self.onto(Department::clone(before), now))
+    }
+
+    /// The change, and the open orders that are planned anew by it: those of types with a status that the department owns, when it
+    /// gets another calendar.
+    ///
+    /// # Errors
+    /// As `update`.
+    pub fn edited(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
+        let after = self.update(catalogue, now)?;
+        let same = catalogue.departments.get(&self.id).is_some_and(|before| before.calendar == after.calendar);
+        let owned = |it: &&Arc<OrderType>| {
+            it.statuses.iter().any(|status| status.default_department.as_deref() == Some(self.id.as_str()))
+        };
+        let types = catalogue.types.values().filter(owned).map(|it| it.id.clone()).collect();
+        let types = if same { Vec::new() } else { types };
+        let reason = format!("department '{}' got another calendar", self.id);
+        Ok(Edited::row(Change::Department(after)).planned_anew(DueCause::Calendar, &self.id, reason, types))
     }
 
     fn named(&self, before: Option<&Department>) -> Vec<Named<'_>> {

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use super::CycleEffect;
 use crate::domain::{
     advance::assign,
-    order::{
-        Context, Decision, Due, DueCause, DueSource, Effects, FieldChange, HistoryDetail, HistoryKind, Order, Visit,
-    },
+    order::{Context, Decision, DueCause, Effects, FieldChange, HistoryDetail, HistoryKind, Order, Visit},
     refusal::{Kind, Refusal},
+    replan::{replan, replan_interrupted},
     schedule,
-    step::{Step, close, computed_due, enter, leave},
-    update::replan_interrupted,
+    step::{Step, close, enter, leave},
 };
 
 /// Orders that one edit touches, at most.
@@ -92,7 +90,7 @@ fn edit_cycle(before: &Order, effect: &CycleEffect, cx: &mut Context<'_>) -> Res
     let mut order = before.clone();
     let closed = move_or_close(&mut order, before, effect, cx)?;
     if effect.replan && closed.is_none() && order.closed_at.is_none() {
-        replan(&mut order, effect, cx)?;
+        replan(&mut order, &effect.after, cx.catalogue)?;
     }
     let due_moved = closed.is_none() && order.visit.due != before.visit.due;
     let edited = closed.is_some() || order.closed_at != before.closed_at || waits_for(&order) != waits_for(before);
@@ -186,22 +184,7 @@ fn redirect(order: &mut Order, effect: &CycleEffect, cx: &Context<'_>) -> Result
     if let Some(interrupted) = &mut order.interrupted {
         interrupted.status = effect.replaced(&interrupted.status).to_owned();
     }
-    if effect.replan { replan_interrupted(order, &effect.after, cx) } else { Ok(()) }
-}
-
-/// Plans the due date of the current visit anew, unless a person set it, or it goes on with an interrupted visit that counted
-/// from its own entry.
-fn replan(order: &mut Order, effect: &CycleEffect, cx: &Context<'_>) -> Result<(), Refusal> {
-    let visit = &order.visit;
-    let source = visit.due.map(|due| due.source);
-    if source == Some(DueSource::Manual) || (visit.resumed && source == Some(DueSource::Entry)) {
-        return Ok(());
-    }
-    let Some(status) = effect.after.status(&visit.status) else { return Ok(()) };
-    let due = computed_due(order, &effect.after, cx.catalogue, status, visit.entered_on, visit.rework)?;
-    let calendar = cx.catalogue.calendar_in(&effect.after, status)?;
-    order.replan(due.map(|(on, source)| Due { on, at: schedule::due_at(calendar, on), source }));
-    Ok(())
+    if effect.replan { replan_interrupted(order, &effect.after, cx.catalogue) } else { Ok(()) }
 }
 
 /// What the edit did, in words that stand in history.

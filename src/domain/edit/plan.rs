@@ -57,6 +57,15 @@ pub struct EditPlan {
     pub reassigned: usize,
     /// The first of them.
     pub examples: Vec<PlannedChange>,
+    /// Open orders that are planned anew in the background: of a preview how many there are.
+    #[serde(default)]
+    pub replanned: usize,
+    /// Of these, orders that are in time again by it.
+    #[serde(default)]
+    pub in_time_again: usize,
+    /// Id of the recomputation; 0 = none.
+    #[serde(default)]
+    pub replan: i64,
     /// What the caller should know.
     pub warnings: Vec<String>,
     /// Over the basis and every order that is touched, in hexadecimal digits.
@@ -94,6 +103,21 @@ pub fn plan<'a>(
         let _ = write!(plan.fingerprint, "{byte:02x}");
     }
     plan
+}
+
+impl EditPlan {
+    /// Counts what a recomputation in the background does to an order, or would do.
+    pub fn count_replanned(&mut self, before: &Order, after: Option<&Order>, now: DateTime<Utc>) {
+        self.replanned += 1;
+        let Some(after) = after else { return };
+        let change = planned(before, after, now);
+        self.due_changed += usize::from(change.due_before != change.due_after);
+        self.newly_overdue += usize::from(change.newly_overdue);
+        self.in_time_again += usize::from(before.overdue(now) && !after.overdue(now));
+        if self.examples.len() < EXAMPLES_MAX && before.visit.due != after.visit.due {
+            self.examples.push(change);
+        }
+    }
 }
 
 fn planned(before: &Order, after: &Order, now: DateTime<Utc>) -> PlannedChange {

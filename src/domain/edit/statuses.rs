@@ -92,8 +92,10 @@ pub struct StatusEdit {
     pub default_department: Option<Option<String>>,
     /// User who gets the order on entry.
     pub default_user: Option<Option<String>>,
-    /// Business days a visit may take.
+    /// Business days a visit may take; taking the place of working time.
     pub duration_days: Option<Option<u32>>,
+    /// Minutes of working time a visit may take; taking the place of business days.
+    pub duration_minutes: Option<Option<u32>>,
     /// What its clock does; ignored for a status of the cycle.
     pub clock: Option<StatusClock>,
     /// Whether it can be chosen.
@@ -121,6 +123,7 @@ impl StatusEdit {
                 default_department: None,
                 default_user: None,
                 duration_days: None,
+                duration_minutes: None,
                 kind: StatusKind::NonStandard,
                 clock: StatusClock::Runs,
                 inactive: false,
@@ -151,6 +154,17 @@ impl StatusEdit {
         edited(type_before, touched(order_type, now), BTreeMap::new(), self.replan, catalogue, faults)
     }
 
+    /// The one that is given takes the place of the other.
+    fn set_duration(&self, status: &mut Status) {
+        set(&mut status.duration_days, self.duration_days.as_ref());
+        set(&mut status.duration_minutes, self.duration_minutes.as_ref());
+        match (self.duration_days.flatten(), self.duration_minutes.flatten()) {
+            (Some(_), None) => status.duration_minutes = None,
+            (None, Some(_)) => status.duration_days = None,
+            _ => {}
+        }
+    }
+
     fn onto(&self, mut status: Status) -> Status {
         set(&mut status.name, self.name.as_ref());
         set(&mut status.definition, self.definition.as_ref());
@@ -159,7 +173,7 @@ impl StatusEdit {
         set(&mut status.stage, self.stage.as_ref());
         set(&mut status.default_department, self.default_department.as_ref());
         set(&mut status.default_user, self.default_user.as_ref());
-        set(&mut status.duration_days, self.duration_days.as_ref());
+        self.set_duration(&mut status);
         if !status.in_cycle() {
             set(&mut status.clock, self.clock.as_ref());
         }

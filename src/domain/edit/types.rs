@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Change, CycleEffect, Edited, Named, OnOrders, check_etag, check_room, faults::Faults, not_found, set, taken,
+    Change, CycleEffect, Edited, Named, OnOrders, Replan, check_etag, check_room, faults::Faults, not_found, set, taken,
 };
 use crate::domain::{
     catalogue::{Catalogue, OrderType, Status, StatusKind},
     moves::{AllowedMove, check_moves, forget_moves},
+    order::DueCause,
+    plan::Method,
     refusal::{Kind, Refusal},
     violation::Violations,
 };
@@ -75,6 +77,8 @@ pub const ICONS: [&str; 52] = [
 ];
 /// Business days of one status.
 const DURATION_DAYS_MAX: u32 = 3_650;
+/// Minutes of working time of one status: 10 000 hours.
+const DURATION_MINUTES_MAX: u32 = 600_000;
 /// Colour of a status that names none.
 const COLOUR_DEFAULT: &str = "#808080";
 
@@ -91,6 +95,8 @@ pub struct OrderTypeEdit {
     pub description: Option<String>,
     /// Id of its calendar.
     pub calendar: Option<String>,
+    /// How due dates are planned; `Some(None)` = as the company does.
+    pub schedule_method: Option<Option<Method>>,
     /// Status of new orders; `Some(None)` = the initial one.
     pub default_status: Option<Option<String>>,
     /// Whether it takes new orders.
@@ -162,6 +168,7 @@ impl OrderTypeEdit {
         set(&mut order_type.name, self.name.as_ref());
         set(&mut order_type.description, self.description.as_ref());
         set(&mut order_type.calendar, self.calendar.as_ref());
+        set(&mut order_type.schedule_method, self.schedule_method.as_ref());
         set(&mut order_type.default_status, self.default_status.as_ref());
         set(&mut order_type.inactive, self.inactive.as_ref());
         set(&mut order_type.moves, self.moves.as_ref());
@@ -211,6 +218,7 @@ impl NewOrderType {
             name: String::new(),
             description: String::new(),
             calendar: String::new(),
+            schedule_method: None,
             default_status: None,
             inactive: false,
             statuses: self.statuses.clone(),
@@ -254,7 +262,25 @@ pub(super) fn edited(
     faults.told()?;
     let warnings = warnings(before, &after, catalogue);
     let on_orders = if effect.is_nothing() { OnOrders::Nothing } else { OnOrders::Cycle(Box::new(effect)) };
-    Ok(Edited { changes: vec![Change::OrderType(after)], on_orders, warnings })
+    let replan = projects_otherwise(before, &after).then(|| Replan {
+        cause: DueCause::Cycle,
+        subject: after.id.clone(),
+        reason: format!("the cycle of '{}' was edited", after.id),
+        order_types: vec![after.id.clone()],
+        dates: false,
+    });
+    Ok(Edited { changes: vec![Change::OrderType(after)], on_orders, warnings, replan })
+}
+
+/// Whether open orders may be heading elsewhere than before.
+fn projects_otherwise(before: &OrderType, after: &OrderType) -> bool {
+    let of = |it: &OrderType| {
+        let one =
+            |it: &Status| (it.id.clone(), it.kind, it.clock, it.duration(), it.inactive, it.default_department.clone());
+        let statuses: Vec<_> = it.statuses.iter().map(one).collect();
+        (it.calendar.clone(), it.schedule_method, it.health_tolerance, statuses)
+    };
+    of(before) != of(after)
 }
 
 /// Columns of the board that an edit newly names and that are not listed, where there is a list.
@@ -309,6 +335,12 @@ pub(super) fn check_status(status: &Status, v: &mut Violations) {
     if status.duration_days.is_some_and(|days| days > DURATION_DAYS_MAX) {
         v.add("duration_business_days", format!("must be from 0 to {DURATION_DAYS_MAX}, or not set"));
     }
+    if status.duration_minutes.is_some_and(|minutes| !(1..=DURATION_MINUTES_MAX).contains(&minutes)) {
+        v.add("duration_working_minutes", format!("must be from 1 to {DURATION_MINUTES_MAX}, or not set"));
+    }
+    if status.duration_days.is_some() && status.duration_minutes.is_some() {
+        v.add("duration_working_minutes", "a duration is either business days or working time; set one of them");
+    }
 }
 
 /// Refuses what is no colour.
@@ -339,11 +371,13 @@ pub(super) fn check_cycle(order_type: &OrderType, faults: &mut Faults) {
     if let Some(id) = named.into_iter().find(|id| order_type.status(id).is_none()) {
         faults.add(Err(not_found(Kind::Status, id)));
     }
-    if let Some(id) = order_type.default_status.as_deref()
-        && order_type.status(id).is_none_or(|status| status.inactive)
-    {
-        let text = format!("new orders get status '{id}'; give the type another default status first");
-        faults.add(Err(Refusal::CycleBroken(text)));
+    if let Some(id) = order_type.default_status.as_deref() {
+        let wrong = match order_type.status(id) {
+            Some(status) if status.closes() => Some(format!("'{id}' closes orders, so new ones cannot begin in it")),
+            Some(status) if !status.inactive => None,
+            _ => Some(format!("new orders get status '{id}'; give the type another default status first")),
+        };
+        faults.add(wrong.map_or(Ok(()), |text| Err(Refusal::CycleBroken(text))));
     }
 }
 
@@ -388,6 +422,7 @@ mod tests {
             default_department: None,
             default_user: None,
             duration_days: Some(DURATION_DAYS_MAX),
+            duration_minutes: None,
             kind,
             clock: StatusClock::Runs,
             inactive: false,

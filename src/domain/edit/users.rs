@@ -169,7 +169,7 @@ impl UserEdit {
         let mut changes = self.handed_over(to, catalogue, now);
         changes.push(Change::User(user));
         let on_orders = OnOrders::Reassign { from: self.id.clone(), to: to.clone() };
-        Ok(Edited { changes, on_orders, warnings: Vec::new() })
+        Ok(Edited { changes, on_orders, warnings: Vec::new(), replan: None })
     }
 
     /// Statuses and departments that name the user, with the other one in the place.

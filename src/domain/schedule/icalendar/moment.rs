@@ -4,7 +4,7 @@ use chrono::{Datelike as _, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Time
 use chrono_tz::Tz;
 
 use super::lines::{Line, head};
-use crate::domain::schedule::due::first_instant;
+use crate::domain::schedule::local::instant;
 
 /// Years that are understood: feasts may be as old as the Gregorian calendar, and no calendar goes beyond 2199.
 const YEARS: std::ops::Range<i32> = 1583..2200;
@@ -63,7 +63,7 @@ fn between(at: NaiveDateTime, from: Tz, to: Tz) -> NaiveDateTime {
 
 /// Whether the wall of a zone shows this when a day begins there.
 pub(super) fn begins_day(at: NaiveDateTime, zone: Tz) -> bool {
-    first_instant(zone, at.date()).with_timezone(&zone).naive_local() == at
+    instant(zone, at.date(), 0).with_timezone(&zone).naive_local() == at
 }
 
 fn moment(text: &str, line: &Line, unknown: &mut Option<String>) -> Result<Moment, String> {

@@ -1,0 +1,92 @@
+//! Replan: gives an order the due date that the rules of today give it. Dates that a person set stay.
+
+use super::{
+    catalogue::{Catalogue, OrderType},
+    order::{Context, Decision, DueCause, DueSource, HistoryDetail, HistoryKind, Order},
+    plan::{computed_due, due_of_visit},
+    refusal::Refusal,
+    schedule,
+};
+
+/// Plans the due date of the current visit anew, and of what the order will come back to; of an open order.
+///
+/// # Errors
+/// `BeyondHorizon`.
+pub fn replan(order: &mut Order, order_type: &OrderType, catalogue: &Catalogue) -> Result<(), Refusal> {
+    if order.closed_at.is_some() {
+        return Ok(());
+    }
+    if !order.holds.is_empty() {
+        order.lost_days = schedule::lost_days(catalogue.calendar_of(order_type)?, &order.holds);
+    }
+    replan_interrupted(order, order_type, catalogue)?;
+    replan_visit(order, order_type, catalogue)
+}
+
+/// Plans the due date of the current visit anew.
+///
+/// # Errors
+/// `BeyondHorizon`.
+pub fn replan_visit(order: &mut Order, order_type: &OrderType, catalogue: &Catalogue) -> Result<(), Refusal> {
+    let source = order.visit.due.map(|due| due.source);
+    // From when a visit counts that was resumed by an older program is not known.
+    let unknown = order.visit.resumed && order.visit.counted.is_none() && source == Some(DueSource::Entry);
+    if source == Some(DueSource::Manual) || unknown {
+        return Ok(());
+    }
+    let due = due_of_visit(order, order_type, catalogue, &order.visit)?;
+    order.replan(due);
+    Ok(())
+}
+
+/// Plans the due date anew that an interrupted status will have when the order comes back to it.
+///
+/// # Errors
+/// `BeyondHorizon`.
+pub fn replan_interrupted(order: &mut Order, order_type: &OrderType, catalogue: &Catalogue) -> Result<(), Refusal> {
+    let Some(interrupted) = &order.interrupted else { return Ok(()) };
+    let source = interrupted.due.map(|due| due.source);
+    let Some(status) = order_type.status(&interrupted.status) else { return Ok(()) };
+    // As an older program left it, only what is planned for the cycle can be planned anew.
+    let unknown = interrupted.entered.is_none() && source == Some(DueSource::Entry);
+    if source == Some(DueSource::Manual) || unknown {
+        return Ok(());
+    }
+    let entry = interrupted.entered.unwrap_or_else(|| order.visit.counts_from());
+    let due = computed_due(order, order_type, catalogue, status, entry, interrupted.rework)?;
+    if let Some(interrupted) = &mut order.interrupted {
+        interrupted.due = due;
+    }
+    Ok(())
+}
+
+/// Decides an order anew after a calendar, a duration or a method changed; `None` when its dates stay as they are.
+///
+/// # Errors
+/// `BeyondHorizon`.
+pub fn decide(before: &Order, cause: DueCause, reason: &str, cx: &Context<'_>) -> Result<Option<Decision>, Refusal> {
+    let order_type = cx.catalogue.order_type(&before.order_type)?;
+    let mut order = before.clone();
+    replan(&mut order, order_type, cx.catalogue)?;
+    if order == *before {
+        return Ok(None);
+    }
+    let due_moved = order.visit.due != before.visit.due;
+    order.version += 1;
+    let mut decision = Decision::of(order);
+    if due_moved {
+        let order = &mut decision.order;
+        order.revision += 1;
+        order.updated_at = cx.now;
+        let detail = HistoryDetail {
+            closed: Some(before.visit.clone()),
+            opened: Some(order.visit.clone()),
+            due_cause: Some(cause),
+            reason: reason.to_owned(),
+            ..HistoryDetail::default()
+        };
+        decision.history.push(order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, "", detail));
+        decision.changed = Some(order.visit.clone());
+    }
+    Ok(Some(decision))
+}
