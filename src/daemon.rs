@@ -18,7 +18,7 @@ use crate::{
         Clock, DatabaseClock, FileClock, Plant, Settings,
         dispatch::{self, Breaker, Post, Sender},
         gather::Gatherer,
-        sweep,
+        replan, sweep,
     },
     schedule::{self, Bells},
     store::{Store, StoreSettings},
@@ -265,6 +265,7 @@ fn spawn_work(plant: &Arc<Plant>, config: &Config, mailer: Box<dyn Mailer>, bell
         breaker: Breaker::default(),
     });
     shutdown.spawn(sweeping(Arc::clone(plant), bells.clone(), shutdown.clone()));
+    shutdown.spawn(replanning(Arc::clone(plant), bells.clone(), shutdown.clone()));
     shutdown.spawn(tidying(Arc::clone(plant), bells.clone(), shutdown.clone()));
     for lane in 0..config.mail.connections {
         let sender = Sender::new(&post, plant.fork_ids().seed());
@@ -292,6 +293,26 @@ async fn sweeping(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the sweep was put off"),
+        }
+    }
+}
+
+async fn replanning(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = bells.replan.notified() => {}
+            () = shutdown.begun() => return,
+        }
+        match replan::replan(&plant, || shutdown.has_begun()).await {
+            Ok(report) if report.batches > 0 => {
+                tracing::info!(?report, "replan");
+                bells.sweep.notify_one();
+                if report.left {
+                    bells.replan.notify_one();
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "a recomputation was put off"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The figures: what andon does per second, each beside its limit on the same PostgreSQL in the same run.
 //!
-//! `cargo bench` prints them all. `ANDON_BENCH_ONLY=start,advance,edit,list,sweep,get,mail,calendar` chooses parts,
+//! `cargo bench` prints them all. `ANDON_BENCH_ONLY=start,advance,edit,list,sweep,replan,get,mail,calendar` chooses parts,
 //! `ANDON_BENCH_ORDERS=100000` the number of orders (default a million), `ANDON_BENCH_ROUNDS` the alternating rounds (3),
 //! `ANDON_BENCH_SECONDS` how long each run of a round takes (4), `ANDON_BENCH_CONNECTIONS` the connections that the callers
 //! share (8). `ANDON_BENCH_DIR` keeps the database in a folder, so that a second run need not fill it again.
@@ -13,6 +13,7 @@ mod list;
 mod load;
 mod machine;
 mod mail;
+mod replan;
 mod stand;
 mod start;
 mod stats;
@@ -97,6 +98,9 @@ async fn run(options: &Options) -> Result<(), Fault> {
     }
     if options.wants("sweep") {
         sweep::measure(options, &stand).await?;
+    }
+    if options.wants("replan") {
+        replan::measure(options, &stand).await?;
     }
     if options.wants("mail") {
         mail::measure(options, &stand).await?;

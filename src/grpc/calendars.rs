@@ -11,6 +11,7 @@ use super::{
     holidays,
     parse::{self, optional, render_date, render_instant},
     proto::v1::{self, calendar_service_server::CalendarService},
+    schedule::render_day,
 };
 use crate::{
     domain::{
@@ -88,13 +89,19 @@ impl CalendarService for Calendars {
         let mut request = request.into_inner();
         let mut v = Violations::new();
         let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
-        let write = edits::write("UpdateCalendar", &id, validate_only, &request, &mut v);
+        let mut write = edits::write("UpdateCalendar", &id, validate_only, &request, &mut v);
+        write.expected_plan = optional(&request.expected_plan);
         let mask = Mask::parse(request.update_mask.as_ref(), &FIELDS, &[], &mut v);
         let given = required("calendar", request.calendar)?;
         let edit = v.within("calendar.", |v| calendar_edit(&given, &mask, v));
         settle(v)?;
-        let calendar = catalogue::update_calendar(&self.plant, edit, write).await.map_err(fail)?;
-        Ok(Response::new(v1::UpdateCalendarResponse { calendar: Some(render(&calendar)) }))
+        let edited = catalogue::update_calendar(&self.plant, edit, write).await.map_err(fail)?;
+        let plan = Some(edits::render_plan(&edited.plan));
+        Ok(Response::new(v1::UpdateCalendarResponse {
+            calendar: Some(render(&edited.calendar)),
+            plan,
+            replan: edited.plan.replan,
+        }))
     }
 
     async fn import_holidays(
@@ -125,11 +132,7 @@ impl CalendarService for Calendars {
             return Err(super::errors::invalid(v.into_found()));
         };
         let explained = explain::due_date(&self.plant, &request.calendar, start, days).await.map_err(fail)?;
-        let days = explained.days.into_iter().map(|day| v1::ExplainedDay {
-            date: Some(render_date(day.day)),
-            count: i32::try_from(day.count).unwrap_or(i32::MAX),
-            closed_because: day.closed_because.unwrap_or_default(),
-        });
+        let days = explained.days.iter().map(render_day);
         Ok(Response::new(v1::ExplainDueDateResponse {
             due_date: Some(render_date(explained.due_on)),
             due_time: Some(render_instant(explained.due_at)),

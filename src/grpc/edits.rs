@@ -92,6 +92,8 @@ pub fn render_plan(plan: &EditPlan) -> v1::EditPlan {
         examples: plan.examples.iter().map(example).collect(),
         warnings: plan.warnings.clone(),
         fingerprint: plan.fingerprint.clone(),
+        replanned_orders: count(plan.replanned),
+        in_time_again: count(plan.in_time_again),
     }
 }
 

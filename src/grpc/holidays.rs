@@ -45,6 +45,7 @@ pub fn answer(imported: &HolidaysImported) -> v1::ImportHolidaysResponse {
         skipped_count: count(imported.skipped_count),
         maintained_until_date_before: imported.maintained_before.map(render_date),
         plan: Some(render_plan(&imported.plan)),
+        replan: imported.plan.replan,
     }
 }
 

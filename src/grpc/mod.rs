@@ -14,4 +14,5 @@ pub mod page_token;
 pub mod parse;
 pub mod people;
 pub mod proto;
+pub mod schedule;
 pub mod server;

@@ -31,7 +31,7 @@ use crate::{
         orders,
         unit::{Change, Mode, Outcome, Unit},
     },
-    store::orders::{OrderBy, Position},
+    store::orders::{OrderBy, OrderState, Position},
 };
 
 /// The principal of calls while there is no authentication: only loopback is served without TLS.
@@ -112,6 +112,7 @@ fn position(by: OrderBy, last: &Order) -> Token {
         OrderBy::Due => Token::Due(last.visit.due.map(|due| due.at), last.id),
         OrderBy::Created | OrderBy::CreatedDesc => Token::Id(last.id),
         OrderBy::Number => Token::Number(last.number.clone()),
+        OrderBy::Health => Token::Late(last.health_turns.late_from, last.id),
     }
 }
 
@@ -121,6 +122,7 @@ enum Token {
     Due(Option<DateTime<Utc>>, Uuid),
     Id(Uuid),
     Number(String),
+    Late(Option<DateTime<Utc>>, Uuid),
 }
 
 impl From<Token> for Position {
@@ -129,6 +131,7 @@ impl From<Token> for Position {
             Token::Due(at, id) => Self::Due(at, id),
             Token::Id(id) => Self::Id(id),
             Token::Number(number) => Self::Number(number),
+            Token::Late(at, id) => Self::Late(at, id),
         }
     }
 }
@@ -189,6 +192,9 @@ impl OrderService for Orders {
         let mut binding = b"ListOrders".to_vec();
         binding.extend(request.order_by.to_be_bytes());
         binding.extend(request.filter.as_ref().map(v1::OrderFilter::encode_to_vec).unwrap_or_default());
+        if by == OrderBy::Health && filter.state != OrderState::Open {
+            v.add("order_by", "only open orders are listed by health");
+        }
         let after: Option<Token> = self.tokens.open(&binding, &request.page_token, &mut v);
         checked(v)?;
         let after = after.map(Position::from);

@@ -152,8 +152,9 @@ impl PeopleService for People {
         let mask = Mask::parse(request.update_mask.as_ref(), &DEPARTMENT_FIELDS, &[], &mut v);
         let edit = department_edit(&required("department", request.department)?, &mask, &mut v);
         settle(v)?;
-        let department = catalogue::update_department(&self.plant, edit, write).await.map_err(fail)?;
-        Ok(Response::new(v1::UpdateDepartmentResponse { department: Some(render_department(&department)) }))
+        let edited = catalogue::update_department(&self.plant, edit, write).await.map_err(fail)?;
+        let (department, plan) = (Some(render_department(&edited.department)), Some(edits::render_plan(&edited.plan)));
+        Ok(Response::new(v1::UpdateDepartmentResponse { department, plan, replan: edited.plan.replan }))
     }
 }
 

@@ -21,19 +21,22 @@ use super::{
             order_service_server::{self, OrderServiceServer},
             order_type_service_server::{self, OrderTypeServiceServer},
             people_service_server::{self, PeopleServiceServer},
+            schedule_service_server::{self, ScheduleServiceServer},
         },
     },
+    schedule::Schedule,
 };
 use crate::ops::{Plant, gather::Gatherer};
 
 /// The services as health checks name them; the empty name stands for all.
-pub const SERVICES: [&str; 6] = [
+pub const SERVICES: [&str; 7] = [
     "",
     order_service_server::SERVICE_NAME,
     delivery_service_server::SERVICE_NAME,
     order_type_service_server::SERVICE_NAME,
     calendar_service_server::SERVICE_NAME,
     people_service_server::SERVICE_NAME,
+    schedule_service_server::SERVICE_NAME,
 ];
 /// Bytes of one request, at most: a bulk call of 1 000 orders with long notes fits.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -88,8 +91,9 @@ pub async fn serve(
     let Doors { plant, gatherer, tokens } = doors;
     let orders = Orders::new(Arc::clone(&plant), gatherer, tokens.clone());
     routes.add_service(OrderServiceServer::new(orders).max_decoding_message_size(REQUEST_BYTES_MAX));
-    routes.add_service(DeliveryServiceServer::new(Deliveries::new(Arc::clone(&plant), tokens)));
+    routes.add_service(DeliveryServiceServer::new(Deliveries::new(Arc::clone(&plant), tokens.clone())));
     routes.add_service(OrderTypeServiceServer::new(OrderTypes::new(Arc::clone(&plant))));
+    routes.add_service(ScheduleServiceServer::new(Schedule::new(Arc::clone(&plant), tokens)));
     routes.add_service(CalendarServiceServer::new(Calendars::new(Arc::clone(&plant))));
     routes.add_service(PeopleServiceServer::new(People::new(plant)));
     if let Ok(reflection) = tonic_reflection::server::Builder::configure()

@@ -12,8 +12,9 @@ use crate::domain::{
     catalogue::{Catalogue, Department, OrderType, Stage, User},
     edit::{
         CalendarEdit, Change, DepartmentEdit, EditPlan, Edited, NewOrderType, NewStatus, OrderTypeEdit,
-        Responsibilities, StagesEdit, StatusEdit, StatusRemoval, UserEdit, WrittenCalendar,
+        Responsibilities, ScheduleEdit, StagesEdit, StatusEdit, StatusRemoval, UserEdit, WrittenCalendar,
     },
+    plan::Method,
 };
 
 /// A type after an edit.
@@ -78,6 +79,71 @@ impl From<StoredUser> for UserEdited {
             StoredUser::Alone(user) => Self { user, responsibilities: None, plan: EditPlan::default() },
         }
     }
+}
+
+/// A calendar after an edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredCalendar")]
+pub struct CalendarEdited {
+    /// The calendar.
+    pub calendar: WrittenCalendar,
+    /// What it does to open orders.
+    pub plan: EditPlan,
+}
+
+/// An answer as it was stored: before there were plans, it was the calendar alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredCalendar {
+    Edited { calendar: WrittenCalendar, plan: Box<EditPlan> },
+    Alone(WrittenCalendar),
+}
+
+impl From<StoredCalendar> for CalendarEdited {
+    fn from(stored: StoredCalendar) -> Self {
+        match stored {
+            StoredCalendar::Edited { calendar, plan } => Self { calendar, plan: *plan },
+            StoredCalendar::Alone(calendar) => Self { calendar, plan: EditPlan::default() },
+        }
+    }
+}
+
+/// A department after an edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredDepartment")]
+pub struct DepartmentEdited {
+    /// The department.
+    pub department: Department,
+    /// What it does to open orders.
+    pub plan: EditPlan,
+}
+
+/// An answer as it was stored: before there were plans, it was the department alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredDepartment {
+    Edited { department: Department, plan: Box<EditPlan> },
+    Alone(Department),
+}
+
+impl From<StoredDepartment> for DepartmentEdited {
+    fn from(stored: StoredDepartment) -> Self {
+        match stored {
+            StoredDepartment::Edited { department, plan } => Self { department, plan: *plan },
+            StoredDepartment::Alone(department) => Self { department, plan: EditPlan::default() },
+        }
+    }
+}
+
+/// How the company plans due dates, after an edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleEdited {
+    /// The method.
+    pub method: Method,
+    /// Version of it.
+    pub version: i64,
+    /// What it does to open orders.
+    pub plan: EditPlan,
 }
 
 /// The list of stages after an edit.
@@ -150,14 +216,15 @@ pub async fn create_department(plant: &Arc<Plant>, edit: DepartmentEdit, write: 
 ///
 /// # Errors
 /// As `DepartmentEdit::update`; `RequestIdReused`; when the database fails.
-pub async fn update_department(plant: &Arc<Plant>, edit: DepartmentEdit, write: Write) -> Result<Department, Failure> {
-    let decide =
-        move |catalogue: &Catalogue, now| edit.update(catalogue, now).map(|it| Edited::row(Change::Department(it)));
+pub async fn update_department(
+    plant: &Arc<Plant>,
+    edit: DepartmentEdit,
+    write: Write,
+) -> Result<DepartmentEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, now| edit.edited(catalogue, now);
     run(plant, write, Count::Nothing, decide, |done| {
-        row_of(done, |change| match change {
-            Change::Department(it) => Some(it),
-            _ => None,
-        })
+        let department = row_of(done, |change| if let Change::Department(it) = change { Some(it) } else { None });
+        DepartmentEdited { department, plan: done.plan.clone() }
     })
     .await
 }
@@ -181,15 +248,28 @@ pub async fn create_calendar(plant: &Arc<Plant>, edit: CalendarEdit, write: Writ
 /// Changes a calendar.
 ///
 /// # Errors
-/// As `CalendarEdit::update`; `RequestIdReused`; when the database fails.
-pub async fn update_calendar(plant: &Arc<Plant>, edit: CalendarEdit, write: Write) -> Result<WrittenCalendar, Failure> {
-    let decide =
-        move |catalogue: &Catalogue, now| edit.update(catalogue, now).map(|it| Edited::row(Change::Calendar(it)));
+/// As `CalendarEdit::update`; `PlanChanged`; `RequestIdReused`; when the database fails.
+pub async fn update_calendar(plant: &Arc<Plant>, edit: CalendarEdit, write: Write) -> Result<CalendarEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, now| edit.edited(catalogue, now);
     run(plant, write, Count::Nothing, decide, |done| {
-        row_of(done, |change| match change {
-            Change::Calendar(it) => Some(it),
-            _ => None,
-        })
+        let calendar = row_of(done, |change| if let Change::Calendar(it) = change { Some(it) } else { None });
+        CalendarEdited { calendar, plan: done.plan.clone() }
+    })
+    .await
+}
+
+/// Changes how the company plans due dates.
+///
+/// # Errors
+/// As `ScheduleEdit::update`; `PlanChanged`; `RequestIdReused`; when the database fails.
+pub async fn update_schedule(plant: &Arc<Plant>, edit: ScheduleEdit, write: Write) -> Result<ScheduleEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, _| edit.update(catalogue);
+    run(plant, write, Count::Nothing, decide, |done| {
+        let row = |change: &Change| {
+            if let Change::ScheduleMethod(it, version) = change { Some((*it, *version)) } else { None }
+        };
+        let (method, version) = done.edited.changes.iter().find_map(row).unwrap_or_default();
+        ScheduleEdited { method, version, plan: done.plan.clone() }
     })
     .await
 }

@@ -10,6 +10,9 @@
 //! 4. **write**: the rows, the orders (through the one writer, in portions), then the statuses that go, then the answer.
 //! 5. **commit**.
 //!
+//! Open orders that have to be planned anew, and may be very many, are left to the background: the edit asks for it in its own
+//! transaction (see `replan`). A preview looks at them all the same.
+//!
 //! `validate_only` does 2 and 3 on one snapshot, without locks: it waits for nobody and holds up nobody.
 //!
 //! A crash before 5 leaves nothing, one after it all; who got no answer repeats with the request id. A unit runs in a task of
@@ -20,12 +23,14 @@ use std::{sync::Arc, time::Instant};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
 
 use super::{Failure, Plant, RequestKey, kill_point};
 use crate::{
     domain::{
         catalogue::Catalogue,
-        edit::{self, Change, EDITED_ORDERS_MAX, EditPlan, Edited, OnOrders},
+        edit::{self, Change, EDITED_ORDERS_MAX, EditPlan, Edited, OnOrders, Replan},
+        health_turns::turns,
         order::{Context, Decision, Order},
         refusal::Refusal,
         violation::Violation,
@@ -42,6 +47,9 @@ use crate::{
 const ATTEMPTS_MAX: usize = 3;
 /// Orders that one statement writes.
 const PORTION: usize = 1_000;
+
+/// Open orders that a preview looks at, at most, to foresee what the background will do.
+const FORESEEN_MAX: usize = 2_000_000;
 
 /// How an edit is carried out.
 #[derive(Debug, Clone, Default)]
@@ -165,10 +173,18 @@ where
     let before = if held.version == edit.version { held } else { Arc::new(edit.load().await?) };
     // PostgreSQL keeps microseconds.
     let now = plant.clock.now(edit.database_now).trunc_subsecs(6);
-    let edited = (unit.decide)(&before, now)?;
+    let mut edited = (unit.decide)(&before, now)?;
     let counted = unit.count.take(edit).await?;
-    let orders = orders_of(edit, &edited.on_orders).await?;
-    let (plan, decided) = decide_orders(plant, &before, &edited, &orders, write, now)?;
+    let orders = orders_of(edit, &mut edited).await?;
+    let after = edited.changes.iter().fold(before.as_ref().clone(), Catalogue::with);
+    let (mut plan, decided) = decide_orders(plant, &after, &edited, &orders, write, now)?;
+    if let Some(replan) = &edited.replan {
+        if !write.validate_only {
+            plan.replan = edit.queue_replan(replan, &write.actor, now).await?;
+        } else if replan.dates {
+            foresee(plant, edit, replan, &after, &mut plan, now).await?;
+        }
+    }
     let answer = (unit.answer)(&Done { before: &before, now, edited: &edited, counted, plan: &plan });
     if write.validate_only {
         return Ok((answer, None));
@@ -196,36 +212,79 @@ where
 }
 
 /// The orders that an edit touches; locked unless it is a preview.
-async fn orders_of(edit: &mut CatalogueEdit, on_orders: &OnOrders) -> Result<Vec<Order>, Failure> {
+///
+/// When more are to be planned anew than one transaction may hold, they are left to the background.
+async fn orders_of(edit: &mut CatalogueEdit, edited: &mut Edited) -> Result<Vec<Order>, Failure> {
     let limit = i64::try_from(EDITED_ORDERS_MAX + 1).unwrap_or(i64::MAX);
-    let orders = match on_orders {
-        OnOrders::Nothing => Vec::new(),
-        OnOrders::Reassign { from, .. } => edit.orders_of_user(from, limit).await?,
-        OnOrders::Cycle(effect) => {
-            let among = Among { looked_at: effect.looked_at(), touched: effect.touched(), all_open: effect.replan };
-            edit.orders_of_type(&effect.before.id, &among, limit).await?
-        }
-    };
+    let orders = find_orders(edit, &edited.on_orders, limit).await?;
+    if orders.len() <= EDITED_ORDERS_MAX {
+        return Ok(orders);
+    }
+    if !edited.leave_to_the_background() {
+        return Err(Refusal::TooManyOrders { limit: EDITED_ORDERS_MAX }.into());
+    }
+    let orders = find_orders(edit, &edited.on_orders, limit).await?;
     if orders.len() > EDITED_ORDERS_MAX {
         return Err(Refusal::TooManyOrders { limit: EDITED_ORDERS_MAX }.into());
     }
     Ok(orders)
 }
 
+async fn find_orders(edit: &mut CatalogueEdit, on_orders: &OnOrders, limit: i64) -> Result<Vec<Order>, Failure> {
+    Ok(match on_orders {
+        OnOrders::Nothing => Vec::new(),
+        OnOrders::Reassign { from, .. } => edit.orders_of_user(from, limit).await?,
+        OnOrders::Cycle(effect) => {
+            let among = Among { looked_at: effect.looked_at(), touched: effect.touched(), all_open: effect.replan };
+            edit.orders_of_type(&effect.before.id, &among, limit).await?
+        }
+    })
+}
+
+/// What a recomputation in the background would do, seen on the snapshot of a preview: every open order is looked at.
+async fn foresee(
+    plant: &Plant,
+    edit: &mut CatalogueEdit,
+    replan: &Replan,
+    after: &Catalogue,
+    plan: &mut EditPlan,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let mut ids = plant.fork_ids();
+    let cx = Context { catalogue: after, now, ids: &mut ids, actor: "", fallback: &plant.settings.fallback };
+    let page = i64::try_from(PORTION).unwrap_or(1_000);
+    let mut last = Uuid::nil();
+    for _ in 0..FORESEEN_MAX / PORTION {
+        let orders = edit.open_orders(&replan.order_types, last, page).await?;
+        for order in &orders {
+            let decided = super::replan::anew(order, replan, &cx).unwrap_or_default();
+            plan.count_replanned(order, decided.as_ref().map(|decision| &decision.order), now);
+        }
+        match orders.last() {
+            Some(order) if orders.len() == PORTION => last = order.id,
+            _ => return Ok(()),
+        }
+    }
+    plan.warnings.push(format!("only the first {FORESEEN_MAX} open orders were looked at; all of them will be"));
+    Ok(())
+}
+
 /// The plan of an edit, and the decisions to write.
 fn decide_orders(
     plant: &Plant,
-    before: &Catalogue,
+    after: &Catalogue,
     edited: &Edited,
     orders: &[Order],
     write: &Write,
     now: DateTime<Utc>,
 ) -> Result<(EditPlan, Vec<Decision>), Refusal> {
-    let after = edited.changes.iter().fold(before.clone(), Catalogue::with);
     let mut ids = plant.fork_ids();
     let mut cx =
-        Context { catalogue: &after, now, ids: &mut ids, actor: &write.actor, fallback: &plant.settings.fallback };
-    let decided = edit::decide(orders, &edited.on_orders, &mut cx)?;
+        Context { catalogue: after, now, ids: &mut ids, actor: &write.actor, fallback: &plant.settings.fallback };
+    let mut decided = edit::decide(orders, &edited.on_orders, &mut cx)?;
+    for decision in decided.iter_mut().flatten() {
+        decision.order.health_turns = turns(&decision.order, after);
+    }
     let touched = orders.iter().zip(&decided).filter_map(|(order, decision)| Some((order, decision.as_ref()?)));
     let plan = edit::plan(&edited.basis(), touched, edited.warnings.clone(), now);
     if write.expected_plan.as_ref().is_some_and(|expected| *expected != plan.fingerprint) {

@@ -1,11 +1,15 @@
-//! Explains a due date: what a visit that starts on a day would get, day by day.
+//! Explains due dates day by day: what a visit that starts on a day would get, and why that of an order is what it is.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Failure, Plant, catalogue::catalogue};
-use crate::domain::{
-    refusal::{Kind, Refusal},
-    schedule::{self, DayTrace},
+use super::{Failure, Plant, catalogue::catalogue, orders::get_order};
+use crate::{
+    domain::{
+        explain::{Explanation, explain},
+        refusal::{Kind, Refusal},
+        schedule::{self, DayTrace},
+    },
+    store::facts::OrderRef,
 };
 
 /// A due date with its reasons.
@@ -33,4 +37,13 @@ pub async fn due_date(plant: &Plant, calendar: &str, start: NaiveDate, days: u32
     let days_looked_at = schedule::explain_forward(&entry.calendar, start, days).map_err(beyond)?;
     let due_on = schedule::forward(&entry.calendar, start, days).map_err(beyond)?;
     Ok(ExplainedDueDate { due_on, due_at: schedule::due_at(&entry.calendar, due_on), days: days_looked_at })
+}
+
+/// Explains the due date of the visit that an order is in.
+///
+/// # Errors
+/// `NotFound`, `BeyondHorizon`; when the database fails.
+pub async fn order(plant: &Plant, order: &OrderRef) -> Result<Explanation, Failure> {
+    let seen = get_order(plant, order).await?;
+    Ok(explain(&seen.orders, &seen.catalogue)?)
 }

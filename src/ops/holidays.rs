@@ -69,11 +69,10 @@ pub async fn import_holidays(
     let decide = move |catalogue: &Catalogue, now| {
         let diff = diff(&found, catalogue, now)?;
         let warnings = diff.warnings;
-        let changes = match diff.edit {
-            Some(edit) => vec![Change::Calendar(edit.update(catalogue, now)?)],
-            None => Vec::new(),
-        };
-        Ok(Edited { changes, on_orders: OnOrders::Nothing, warnings })
+        match diff.edit {
+            Some(edit) => Ok(Edited { warnings, ..edit.edited(catalogue, now)? }),
+            None => Ok(Edited { changes: Vec::new(), on_orders: OnOrders::Nothing, warnings, replan: None }),
+        }
     };
     run(plant, write, Count::Nothing, decide, move |done| answer(&of_answer, done)).await
 }

@@ -21,6 +21,7 @@ pub mod gather;
 pub mod holidays;
 mod made;
 pub mod orders;
+pub mod replan;
 mod snapshot;
 pub mod sweep;
 pub mod unit;

@@ -58,17 +58,23 @@ pub async fn list_orders(
     after: Option<&Position>,
     limit: i64,
 ) -> Result<Seen<Vec<Order>>, Failure> {
-    if overdue {
+    let mut looked = None;
+    if overdue || !filter.health.is_empty() {
         let (database_now, _) = plant.store.clock_and_version().await?;
-        filter.due_by = Some(plant.clock.now(database_now));
-        filter.state = OrderState::Open;
+        let now = plant.clock.now(database_now);
+        looked = Some(now);
+        filter.health_at = now;
+        if overdue {
+            filter.due_by = Some(now);
+            filter.state = OrderState::Open;
+        }
     }
     let Some(facts) = plant.store.list_orders(&filter, by, after, limit).await? else {
         return Ok(Seen { orders: Vec::new(), now: DateTime::UNIX_EPOCH, catalogue: plant.snapshot.held() });
     };
     let catalogue = plant.snapshot.at(facts.catalogue_version, &plant.store).await?;
     // What was selected by one reading of the clock is judged by the same.
-    let now = filter.due_by.unwrap_or_else(|| plant.clock.now(facts.database_now));
+    let now = looked.unwrap_or_else(|| plant.clock.now(facts.database_now));
     Ok(Seen { orders: facts.found.into_iter().map(|fact| fact.order).collect(), now, catalogue })
 }
 

@@ -36,6 +36,7 @@ use crate::{
         advance,
         catalogue::Catalogue,
         change_type, create,
+        health_turns::turns,
         ids::Ids,
         import::{self, Known},
         note,
@@ -303,7 +304,8 @@ impl Round<'_> {
                 own.insert(name);
             }
             match result {
-                Ok(Decided::Change(decision)) => {
+                Ok(Decided::Change(mut decision)) => {
+                    decision.order.health_turns = turns(&decision.order, self.catalogue);
                     outcomes.push(Outcome::Done {
                         order: Box::new(decision.order.clone()),
                         effects: Box::new(decision.effects.clone()),
