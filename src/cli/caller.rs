@@ -11,7 +11,7 @@ use super::failure::Failure;
 use crate::grpc::proto::v1::{
     calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
     order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
-    people_service_client::PeopleServiceClient,
+    people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,6 +70,7 @@ impl Caller {
     client!(types, OrderTypeServiceClient, "order types");
     client!(calendars, CalendarServiceClient, "calendars");
     client!(people, PeopleServiceClient, "people");
+    client!(schedule, ScheduleServiceClient, "the schedule");
     client!(deliveries, DeliveryServiceClient, "deliveries");
 
     async fn channel(&self) -> Result<Channel, Failure> {

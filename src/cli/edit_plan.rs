@@ -41,6 +41,12 @@ pub fn told(plan: &EditPlan, preview: bool, colour: bool) -> String {
     text
 }
 
+/// Where to look on, of an edit that asked for a recomputation.
+pub fn in_background(replan: i64) -> Option<String> {
+    let line = format!("Open orders are planned anew in the background: andon replan status {replan} --wait\n");
+    (replan > 0).then_some(line)
+}
+
 /// One line for each count that is not 0.
 fn counts(plan: &EditPlan) -> Vec<String> {
     let amount = |count: i64| usize::try_from(count).unwrap_or(0);
@@ -59,8 +65,13 @@ fn counts(plan: &EditPlan) -> Vec<String> {
         line("redirects", plan.redirected_orders, "order", &(back.to_owned() + " beside the cycle")),
         line("changes", plan.due_dates_changed, "due date", &overdue),
         line("reassigns", plan.reassigned_orders, "order", ""),
+        line("puts", plan.in_time_again, "overdue order", " in time again"),
     ];
-    lines.into_iter().flatten().collect()
+    let mut lines: Vec<_> = lines.into_iter().flatten().collect();
+    if let Some(line) = line("looks at", plan.replanned_orders, "open order", ", in the background") {
+        lines.push(line);
+    }
+    lines
 }
 
 /// The examples; columns in which nothing differs are left out. Where nothing of what stands now differs, it is what the order

@@ -8,6 +8,7 @@ mod caller;
 mod catch_mail;
 mod dates;
 mod deliveries;
+mod duration;
 mod edit_plan;
 mod export_config;
 mod failure;
@@ -17,6 +18,8 @@ mod json;
 mod orders;
 mod people;
 mod plant;
+mod replan;
+mod schedule;
 mod seed;
 mod sheet;
 mod types;
@@ -85,6 +88,12 @@ enum Noun {
     /// Business calendars, and how a due date comes about
     #[command(subcommand)]
     Calendars(calendars::Verb),
+    /// How the company plans due dates
+    #[command(subcommand)]
+    Schedule(schedule::Verb),
+    /// Open orders that are planned anew in the background, and how far that is
+    #[command(subcommand)]
+    Replan(replan::Verb),
     /// Users and departments
     #[command(subcommand)]
     People(people::Verb),
@@ -142,6 +151,8 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::Orders(verb) => orders::run(caller, verb).await,
         Noun::Types(verb) => types::run(caller, verb).await,
         Noun::Calendars(verb) => calendars::run(caller, verb).await,
+        Noun::Schedule(verb) => schedule::run(caller, verb).await,
+        Noun::Replan(verb) => replan::run(caller, verb).await,
         Noun::People(verb) => people::run(caller, verb).await,
         Noun::Deliveries(verb) => deliveries::run(caller, verb).await,
         Noun::Import(import) => import::run(caller, import).await,

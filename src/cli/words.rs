@@ -105,6 +105,7 @@ pub fn due_source(source: DueSource) -> &'static str {
         DueSource::Plan => "planned from the order date",
         DueSource::Entry => "counted from entry",
         DueSource::Manual => "set by hand",
+        DueSource::Delivery => "planned back from the delivery date",
     }
 }
 
@@ -116,6 +117,9 @@ pub fn due_cause(cause: DueCause) -> &'static str {
         DueCause::Cleared => "given back to the rule",
         DueCause::OrderDate => "the order date changed",
         DueCause::Cycle => "the cycle was edited",
+        DueCause::DeliveryDate => "the delivery date changed",
+        DueCause::Method => "the schedule method changed",
+        DueCause::Calendar => "the calendar changed",
     }
 }
 

@@ -134,8 +134,11 @@ async fn attempt(caller: &Caller, step: &Step, how: How<'_>, request_id: &str) -
         }
         Entry::Calendar(calendar) => {
             let calendar = Some(Calendar { etag, ..calendar });
-            let request = UpdateCalendarRequest { calendar, update_mask: mask, request_id, validate_only };
-            Ok(calendar_answered(caller.calendars().await?.update_calendar(request).await?.into_inner().calendar))
+            let expected_plan = how.expected_plan.to_owned();
+            let request =
+                UpdateCalendarRequest { calendar, update_mask: mask, request_id, validate_only, expected_plan };
+            let answer = caller.calendars().await?.update_calendar(request).await?.into_inner();
+            Ok(Answered { plan: answer.plan.unwrap_or_default(), ..calendar_answered(answer.calendar) })
         }
         Entry::User(user) if step.creates() => {
             let request = CreateUserRequest { user: Some(user), request_id, validate_only };

@@ -3,6 +3,7 @@
 use super::compare::{Comparison, Difference, listed};
 use crate::{
     cli::{
+        duration::{self, method_name},
         plant::{literal, move_line},
         words,
     },
@@ -14,6 +15,8 @@ pub fn compare_types(found: &mut Comparison, before: &OrderType, after: &OrderTy
     found.text("name", "name", &before.name, &after.name);
     found.text("description", "description", &before.description, &after.description);
     found.text("calendar", "calendar", &before.calendar, &after.calendar);
+    let method = |it: &OrderType| method_name(it.schedule_method()).to_owned();
+    found.field("schedule_method", "schedule_method", method(before), method(after));
     found.text("default_status", "default_status", &before.default_status, &after.default_status);
     let tolerance = |it: &OrderType| it.health_tolerance_business_days.to_string();
     let key = "health_tolerance_business_days";
@@ -74,7 +77,7 @@ fn compare_status(found: &mut Comparison, before: &Status, after: &Status) {
     field("name", |it| literal(&it.name));
     field("kind", |it| words::word(it.kind().as_str_name(), "STATUS_KIND_"));
     field("clock", |it| words::word(it.clock().as_str_name(), "STATUS_CLOCK_"));
-    field("duration_business_days", |it| it.duration_business_days.map_or("none".to_owned(), |days| days.to_string()));
+    field("duration", |it| if duration::of(it).is_empty() { "none".to_owned() } else { duration::of(it) });
     field("definition", |it| literal(&it.definition));
     field("colour", |it| literal(&it.colour));
     field("icon", |it| literal(&it.icon));
@@ -87,10 +90,12 @@ fn compare_status(found: &mut Comparison, before: &Status, after: &Status) {
 /// Whether due dates of open orders may come out otherwise than before: the calendar, a duration or the cycle differs.
 pub fn plans_otherwise(before: &OrderType, after: &OrderType) -> bool {
     let durations = |it: &OrderType| {
-        let one = |it: &Status| (it.id.clone(), it.kind, it.duration_business_days, it.default_department.clone());
+        let one = |it: &Status| (it.id.clone(), it.kind, duration::of(it), it.default_department.clone());
         it.statuses.iter().map(one).collect::<Vec<_>>()
     };
-    before.calendar != after.calendar || durations(before) != durations(after)
+    before.calendar != after.calendar
+        || before.schedule_method != after.schedule_method
+        || durations(before) != durations(after)
 }
 
 #[cfg(test)]

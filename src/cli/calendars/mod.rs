@@ -9,7 +9,7 @@ use clap::Subcommand;
 use super::{
     answer::Answer,
     caller::{Caller, Write},
-    dates,
+    dates, edit_plan,
     failure::Failure,
     json,
     plant::{self, CalendarFile},
@@ -45,7 +45,7 @@ pub enum Verb {
         #[command(flatten)]
         write: Write,
     },
-    /// Replace all fields of a calendar by those of a TOML file; due dates of open orders stay
+    /// Replace all fields of a calendar by those of a TOML file; open orders are planned anew in the background
     Update {
         /// The file
         #[arg(short, long, value_name = "FILE.toml")]
@@ -53,6 +53,9 @@ pub enum Verb {
         /// Only if this is still the version of the calendar
         #[arg(long, default_value = "", hide_default_value = true)]
         etag: String,
+        /// Only if this is still what it does, as a preview showed it
+        #[arg(long, value_name = "PLAN", default_value = "", hide_default_value = true)]
+        expected_plan: String,
         #[command(flatten)]
         write: Write,
     },
@@ -97,15 +100,22 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
             let created = client.create_calendar(request).await.map_err(failure)?.into_inner();
             Ok(answer(caller, created.calendar, said("created", write.preview)))
         }
-        Verb::Update { file, etag, write } => {
+        Verb::Update { file, etag, expected_plan, write } => {
             let calendar = Calendar { etag, ..plant::read::<CalendarFile>(&file)?.to_message()? };
             let request_id = write.request_id();
             let failure = Failure::of_write(&request_id);
             let validate_only = write.preview;
+            let calendar = Some(calendar);
             let request =
-                UpdateCalendarRequest { calendar: Some(calendar), update_mask: None, request_id, validate_only };
+                UpdateCalendarRequest { calendar, update_mask: None, request_id, validate_only, expected_plan };
             let changed = client.update_calendar(request).await.map_err(failure)?.into_inner();
-            Ok(answer(caller, changed.calendar, said("changed", write.preview)))
+            if caller.json {
+                return Ok(Answer::json(&json::value("UpdateCalendarResponse", &changed)));
+            }
+            let told = edit_plan::told(&changed.plan.unwrap_or_default(), write.preview, caller.colour);
+            let plan = edit_plan::in_background(changed.replan).unwrap_or(told);
+            let name = changed.calendar.unwrap_or_default().id;
+            Ok(Answer::text(format!("{} {}\n\n{plan}", words::clean(&name), said("changed", write.preview))))
         }
         Verb::Import(import) => holidays::run(caller, import).await,
         Verb::Explain { id, from, days } => {

@@ -10,12 +10,13 @@ use crate::{
         answer::Answer,
         caller::{Caller, Write},
         dates,
+        duration::Method,
         failure::Failure,
         json, words,
     },
     grpc::proto::{
         Date,
-        v1::{CreateOrderRequest, NewOrder},
+        v1::{CreateOrderRequest, NewOrder, ScheduleMethod},
     },
 };
 
@@ -51,6 +52,9 @@ pub struct Create {
     /// Promised delivery
     #[arg(long, value_name = "DATE", value_parser = dates::parse)]
     delivery_date: Option<Date>,
+    /// How its due dates are planned [default: as its type]
+    #[arg(long, value_enum)]
+    method: Option<Method>,
     /// -1000 to 1000; higher is more urgent
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     priority: i32,
@@ -108,6 +112,7 @@ fn new_order(create: Create) -> NewOrder {
         quantity: create.quantity,
         order_date: create.order_date,
         delivery_date: create.delivery_date,
+        schedule_method: create.method.map_or(ScheduleMethod::Unspecified, Method::to_message).into(),
         priority: create.priority,
         labels: BTreeMap::from_iter(create.labels),
         assigned_department: create.department,

@@ -39,6 +39,9 @@ pub struct List {
     /// Only overdue ones
     #[arg(long)]
     overdue: bool,
+    /// Only those that stand so against their target
+    #[arg(long, value_enum, value_delimiter = ',')]
+    health: Vec<Stand>,
     /// Only those with a question that nobody has answered
     #[arg(long)]
     open_questions: bool,
@@ -82,6 +85,15 @@ enum By {
     Newest,
     /// By number
     Number,
+    /// Late first, the longest first; then those that will be late soonest
+    Health,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Stand {
+    Ahead,
+    OnTarget,
+    Late,
 }
 
 /// Lists orders.
@@ -130,6 +142,12 @@ fn request(list: List) -> ListOrdersRequest {
         By::Created => OrderBy::CreateTime,
         By::Newest => OrderBy::CreateTimeDesc,
         By::Number => OrderBy::Number,
+        By::Health => OrderBy::Health,
+    };
+    let health = |stand: &Stand| match stand {
+        Stand::Ahead => Health::Ahead.into(),
+        Stand::OnTarget => Health::OnTarget.into(),
+        Stand::Late => Health::Late.into(),
     };
     let filter = OrderFilter {
         state: state.into(),
@@ -142,6 +160,7 @@ fn request(list: List) -> ListOrdersRequest {
         number_prefix: list.number_prefix,
         customer_reference: list.customer,
         open_questions: list.open_questions,
+        health: list.health.iter().map(health).collect(),
     };
     ListOrdersRequest { filter: Some(filter), order_by: order_by.into(), ..ListOrdersRequest::default() }
 }

@@ -6,6 +6,7 @@ mod bulk;
 mod change_type;
 mod create;
 mod due;
+mod explain;
 mod history;
 mod list;
 mod note;
@@ -47,6 +48,8 @@ pub enum Verb {
     Notes(notes::Notes),
     /// How long an order was in each status
     Times(times::Times),
+    /// Why the due date of an order is what it is: the rule, each step, each day
+    Explain(explain::Explain),
     /// Everything that happened to an order, oldest first
     History(history::History),
     /// Open orders by status
@@ -69,6 +72,7 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
         Verb::Note(note) => note::run(caller, note).await,
         Verb::Notes(notes) => notes::run(caller, &notes).await,
         Verb::Times(times) => times::run(caller, &times).await,
+        Verb::Explain(explain) => explain::run(caller, &explain).await,
         Verb::History(history) => history::run(caller, &history).await,
         Verb::Board(board) => board::run(caller, board).await,
     }

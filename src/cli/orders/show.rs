@@ -167,7 +167,11 @@ fn due(order: &Order) -> String {
     let date = dates::show_with_weekday(visit.due_date);
     match visit.due_source() {
         DueSource::Unspecified => date,
-        source => format!("{date} ({})", words::due_source(source)),
+        source => format!(
+            "{date} ({}), overdue from {}",
+            words::due_source(source),
+            dates::show_instant(visit.due_time.as_ref())
+        ),
     }
 }
 
@@ -187,6 +191,7 @@ mod tests {
             finish_date: date(17),
             target_date: date(12),
             r#final: false,
+            ..Projection::default()
         };
         let visit = Visit { status_name: "Milling".into(), due_date: date(2), ..Visit::default() };
         Order {
@@ -230,7 +235,7 @@ mod tests {
     #[test]
     fn facts_that_are_not_set_are_left_out() {
         let text = facts(&late());
-        assert!(text.starts_with("  due            2026-03-02 Mon (set by hand)\n"), "{text}");
+        assert!(text.starts_with("  due            2026-03-02 Mon (set by hand), overdue from "), "{text}");
         assert!(!text.contains("vendor") && !text.contains("comes back"), "{text}");
     }
 

@@ -9,6 +9,7 @@ use crate::{
         answer::Answer,
         caller::{Caller, Write},
         dates,
+        duration::clearable_method,
         failure::Failure,
         json,
         types::some_change,
@@ -16,7 +17,7 @@ use crate::{
     },
     grpc::proto::{
         Date,
-        v1::{Effects, Order, UpdateOrderRequest},
+        v1::{Effects, Order, ScheduleMethod, UpdateOrderRequest},
     },
 };
 
@@ -49,6 +50,9 @@ pub struct Update {
     /// Promised delivery; empty = none
     #[arg(long, value_name = "DATE", value_parser = clearable)]
     delivery_date: Option<Clearable>,
+    /// How its due dates are planned; empty = as its type
+    #[arg(long, value_parser = clearable_method)]
+    method: Option<ScheduleMethod>,
     /// -1000 to 1000; higher is more urgent
     #[arg(long, allow_negative_numbers = true)]
     priority: Option<i32>,
@@ -134,6 +138,7 @@ fn into_order(update: Update) -> (Order, FieldMask) {
     given("quantity", update.quantity.is_some());
     given("order_date", update.order_date.is_some());
     given("delivery_date", update.delivery_date.is_some());
+    given("schedule_method", update.method.is_some());
     given("priority", update.priority.is_some());
     given("labels", update.labels.is_some());
     given("assigned_department", update.department.is_some());
@@ -148,6 +153,7 @@ fn into_order(update: Update) -> (Order, FieldMask) {
         product: update.product.unwrap_or_default(),
         quantity: update.quantity.unwrap_or_default(),
         order_date: update.order_date,
+        schedule_method: update.method.unwrap_or_default().into(),
         delivery_date: update.delivery_date.and_then(|date| date.0),
         priority: update.priority.unwrap_or(0),
         labels: labels.collect(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Catalogue, WEEKDAYS};
 use crate::{
-    cli::{dates, words},
+    cli::{dates, duration::method_name, words},
     grpc::proto::v1::{
         AllowedMove, Calendar, CalendarException, DayHours, Department, MonthDay, OrderType, Role, Stage, Status,
         StatusClock, StatusKind, User, WorkingInterval,
@@ -206,6 +206,7 @@ fn order_type(text: &mut String, it: &OrderType) {
         fields.push(("description", prose(&it.description)));
     }
     put(&mut fields, "calendar", &it.calendar);
+    put(&mut fields, "schedule_method", method_name(it.schedule_method()));
     put(&mut fields, "default_status", &it.default_status);
     if it.health_tolerance_business_days != 0 {
         fields.push(("health_tolerance_business_days", it.health_tolerance_business_days.to_string()));
@@ -243,6 +244,9 @@ fn status(it: &Status, prose: impl Fn(&str) -> String) -> Fields {
     }
     if let Some(days) = it.duration_business_days {
         fields.push(("duration_business_days", days.to_string()));
+    }
+    if let Some(minutes) = it.duration_working_minutes {
+        fields.push(("duration_working_minutes", minutes.to_string()));
     }
     put(&mut fields, "stage", &it.stage);
     put_colour(&mut fields, &it.colour);

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::people::RoleName;
-use crate::grpc::proto::v1::{AllowedMove, OrderType, ScheduleMethod, Status, StatusClock, StatusKind};
+use crate::{
+    cli::duration::Method,
+    grpc::proto::v1::{AllowedMove, OrderType, ScheduleMethod, Status, StatusClock, StatusKind},
+};
 
 /// An order type with its statuses.
 #[derive(Deserialize)]
@@ -16,6 +19,8 @@ pub struct TypeFile {
     #[serde(default)]
     description: String,
     pub calendar: String,
+    /// How due dates are planned; without it as the company does.
+    schedule_method: Option<Method>,
     #[serde(default)]
     default_status: String,
     /// Business days by which the finish may miss the target and still be on target.
@@ -55,6 +60,7 @@ pub struct StatusFile {
     #[serde(default)]
     pub clock: Clock,
     duration_business_days: Option<i32>,
+    duration_working_minutes: Option<i32>,
     #[serde(default)]
     definition: String,
     #[serde(default)]
@@ -112,7 +118,7 @@ impl TypeFile {
             name: self.name.clone(),
             description: self.description.clone(),
             calendar: self.calendar.clone(),
-            schedule_method: ScheduleMethod::FromOrderDate.into(),
+            schedule_method: self.schedule_method.map_or(ScheduleMethod::Unspecified, Method::to_message).into(),
             default_status: self.default_status.clone(),
             health_tolerance_business_days: self.health_tolerance_business_days,
             inactive: self.inactive,
@@ -142,6 +148,7 @@ impl StatusFile {
             default_department: self.department.clone(),
             default_user: self.user.clone(),
             duration_business_days: self.duration_business_days,
+            duration_working_minutes: self.duration_working_minutes,
             kind: self.kind.to_message().into(),
             clock: self.clock.to_message().into(),
             inactive: self.inactive,

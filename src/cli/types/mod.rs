@@ -13,6 +13,7 @@ use prost_types::FieldMask;
 use super::{
     answer::Answer,
     caller::{Caller, Write},
+    duration::clearable_method,
     edit_plan,
     failure::Failure,
     json,
@@ -20,7 +21,8 @@ use super::{
     sheet::{Sheet, Tone},
 };
 use crate::grpc::proto::v1::{
-    CreateOrderTypeRequest, EditPlan, GetOrderTypeRequest, ListOrderTypesRequest, OrderType, UpdateOrderTypeRequest,
+    CreateOrderTypeRequest, EditPlan, GetOrderTypeRequest, ListOrderTypesRequest, OrderType, ScheduleMethod,
+    UpdateOrderTypeRequest,
 };
 
 /// What can be done with order types.
@@ -81,6 +83,9 @@ pub struct Update {
     /// Id of the calendar
     #[arg(long)]
     calendar: Option<String>,
+    /// How due dates are planned; empty = as the company does
+    #[arg(long, value_parser = clearable_method)]
+    method: Option<ScheduleMethod>,
     /// Status that new orders get; empty = the initial one
     #[arg(long, value_name = "STATUS")]
     default_status: Option<String>,
@@ -185,6 +190,7 @@ async fn change(caller: &Caller, update: Update) -> Result<Answer, Failure> {
     given("name", update.name.is_some());
     given("description", update.description.is_some());
     given("calendar", update.calendar.is_some());
+    given("schedule_method", update.method.is_some());
     given("default_status", update.default_status.is_some());
     given("health_tolerance_business_days", update.health_tolerance.is_some());
     given("inactive", update.inactive.is_some());
@@ -194,6 +200,7 @@ async fn change(caller: &Caller, update: Update) -> Result<Answer, Failure> {
         name: update.name.unwrap_or_default(),
         description: update.description.unwrap_or_default(),
         calendar: update.calendar.unwrap_or_default(),
+        schedule_method: update.method.unwrap_or_default().into(),
         default_status: update.default_status.unwrap_or_default(),
         health_tolerance_business_days: update.health_tolerance.unwrap_or(0),
         inactive: update.inactive.unwrap_or(false),

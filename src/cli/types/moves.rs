@@ -161,7 +161,7 @@ fn covered(moves: &[AllowedMove], step: &Step) -> Option<String> {
 
 fn unchanged(caller: &Caller, found: OrderType, text: &str) -> Answer {
     if caller.json {
-        let answer = UpdateOrderTypeResponse { order_type: Some(found), plan: None };
+        let answer = UpdateOrderTypeResponse { order_type: Some(found), ..UpdateOrderTypeResponse::default() };
         return Answer::json(&json::value("UpdateOrderTypeResponse", &answer));
     }
     Answer::text(text)

@@ -5,17 +5,22 @@ use std::fmt::Write as _;
 use super::moves;
 use crate::{
     cli::{
+        duration::{self, method_name},
         sheet::{Sheet, Tone},
         words,
     },
-    grpc::proto::v1::{OrderType, Status},
+    grpc::proto::v1::{OrderType, ScheduleMethod, Status},
 };
 
 /// The type; inactive statuses only with `all`, otherwise it says how many there are.
 pub fn block(order_type: &OrderType, all: bool, colour: bool) -> String {
     let mut text = String::new();
     let inactive = if order_type.inactive { ", inactive" } else { "" };
-    let about = format!("{} ({}): calendar {}{inactive}", order_type.name, order_type.id, order_type.calendar);
+    let method = match order_type.schedule_method() {
+        ScheduleMethod::Unspecified => String::new(),
+        method => format!(", dates {}", method_name(method).replace('-', " ")),
+    };
+    let about = format!("{} ({}): calendar {}{method}{inactive}", order_type.name, order_type.id, order_type.calendar);
     let _ = writeln!(text, "{}", words::clean(&about));
     if !order_type.description.is_empty() {
         let _ = writeln!(text, "{}", words::clean(&order_type.description));
@@ -44,7 +49,7 @@ fn tolerance(days: i32) -> String {
 /// The statuses; columns in which none has anything are left out.
 fn statuses(statuses: &[Status], all: bool, colour: bool) -> String {
     let shown: Vec<_> = statuses.iter().filter(|status| all || !status.inactive).collect();
-    let headings = ["ID", "NAME", "KIND", "DAYS", "STAGE", "ICON", "WITH", ""];
+    let headings = ["ID", "NAME", "KIND", "TAKES", "STAGE", "ICON", "WITH", ""];
     let rows: Vec<_> = shown.iter().map(|status| cells(status)).collect();
     let filled = |column: &usize| *column < 4 || rows.iter().any(|row| !row[*column].is_empty());
     let columns: Vec<_> = (0..headings.len()).filter(filled).collect();
@@ -71,13 +76,12 @@ fn cells(status: &Status) -> [String; 8] {
         .into_iter()
         .filter(|it| !it.is_empty())
         .collect();
-    let days = status.duration_business_days.map_or_else(String::new, |days| days.to_string());
     let inactive = if status.inactive { "inactive" } else { "" };
     [
         status.id.clone(),
         status.name.clone(),
         kind + &clock,
-        days,
+        duration::of(status),
         status.stage.clone(),
         status.icon.clone(),
         with.join(", "),

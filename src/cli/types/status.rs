@@ -8,6 +8,7 @@ use crate::{
     cli::{
         answer::Answer,
         caller::Caller,
+        duration::{self, Duration},
         failure::Failure,
         json,
         plant::{Clock, Kind},
@@ -87,8 +88,8 @@ struct Fields {
     /// User who gets orders which enter; empty = none
     #[arg(long)]
     user: Option<String>,
-    /// Business days a visit may take, or `none` for no due date
-    #[arg(long, value_name = "DAYS", value_parser = duration)]
+    /// How long a visit may take: business days (2), working time (4h30m), or `none` for no due date
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     duration: Option<Duration>,
     /// What the clock of a non-standard status does
     #[arg(long, value_enum)]
@@ -96,19 +97,6 @@ struct Fields {
     /// Place among the statuses, from 0
     #[arg(long)]
     position: Option<i32>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Duration {
-    None,
-    BusinessDays(i32),
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    match text {
-        "none" => Ok(Duration::None),
-        days => days.parse().map(Duration::BusinessDays).map_err(|_| "expected a number of days, or none".to_owned()),
-    }
 }
 
 impl Fields {
@@ -123,7 +111,8 @@ impl Fields {
         given("stage", self.stage.is_some());
         given("default_department", self.department.is_some());
         given("default_user", self.user.is_some());
-        given("duration_business_days", self.duration.is_some());
+        given("duration_business_days", matches!(self.duration, Some(Duration::Days(_) | Duration::None)));
+        given("duration_working_minutes", matches!(self.duration, Some(Duration::Minutes(_) | Duration::None)));
         given("clock", self.clock.is_some());
         given("inactive", inactive.is_some());
         given("position", self.position.is_some());
@@ -137,7 +126,11 @@ impl Fields {
             default_department: self.department.unwrap_or_default(),
             default_user: self.user.unwrap_or_default(),
             duration_business_days: match self.duration {
-                Some(Duration::BusinessDays(days)) => Some(days),
+                Some(Duration::Days(days)) => Some(days),
+                _ => None,
+            },
+            duration_working_minutes: match self.duration {
+                Some(Duration::Minutes(minutes)) => Some(minutes),
                 _ => None,
             },
             clock: self.clock.map_or(0, |clock| clock.to_message().into()),
@@ -237,13 +230,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_days_or_none() {
-        assert_eq!(duration("none"), Ok(Duration::None));
-        assert_eq!(duration("0"), Ok(Duration::BusinessDays(0)));
-        assert!(duration("two").is_err());
-    }
-
-    #[test]
     fn only_given_fields_are_in_the_mask() {
         let fields = Fields {
             name: Some("Mill".into()),
@@ -258,7 +244,7 @@ mod tests {
             position: None,
         };
         let (status, mask) = fields.into_status("milling".into(), Some(true));
-        assert_eq!(mask.paths, ["name", "icon", "duration_business_days", "inactive"]);
+        assert_eq!(mask.paths, ["name", "icon", "duration_business_days", "duration_working_minutes", "inactive"]);
         assert_eq!((status.duration_business_days, status.inactive), (None, true));
     }
 }
