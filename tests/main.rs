@@ -17,6 +17,7 @@ mod orders;
 mod overdue;
 mod python_client;
 mod record;
+mod schedule;
 mod smtp_conversation;
 mod support;
 mod waiting_orders;

@@ -1,0 +1,494 @@
+//! Due dates by three methods, in days and in working time; recomputation in the background; explanation; lists by health.
+
+use andon::grpc::proto::v1::{
+    self, Advance, DueCause, DueSource, Health, ScheduleMethod as Method,
+    schedule_service_client::ScheduleServiceClient,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use prost_types::FieldMask;
+use tonic::{Code, transport::Channel};
+
+use crate::support::{
+    Api, Daemon, Database, Expect as _, Options, TestClock,
+    api::{advance, advance_to, advance_with, date, day, instant, number},
+    clock::at,
+    eventually,
+    plant::{CALENDAR, JOB, Shop, order, seed},
+};
+
+/// A Monday, 09:00 in Vienna.
+const MONDAY: &str = "2026-03-02T08:00:00Z";
+
+fn schedule(api: &Daemon) -> ScheduleServiceClient<Channel> {
+    ScheduleServiceClient::new(api.channel())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as requests want it")]
+fn mask(paths: &[&str]) -> Option<FieldMask> {
+    Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
+}
+
+fn due(order: &v1::Order) -> (String, DueSource) {
+    let visit = order.visit.as_ref().expect("a visit");
+    (day(visit.due_date), visit.due_source())
+}
+
+fn due_time(order: &v1::Order) -> DateTime<Utc> {
+    instant(order.visit.as_ref().and_then(|visit| visit.due_time))
+}
+
+async fn type_method(api: &Api, method: Method) {
+    let order_type = v1::OrderType { id: JOB.into(), schedule_method: method.into(), ..v1::OrderType::default() };
+    let request = v1::UpdateOrderTypeRequest {
+        order_type: Some(order_type),
+        update_mask: mask(&["schedule_method"]),
+        ..v1::UpdateOrderTypeRequest::default()
+    };
+    api.types().update_order_type(request).await.done();
+}
+
+async fn duration(api: &Api, status: &str, minutes: i32) {
+    let given = v1::Status { id: status.into(), duration_working_minutes: Some(minutes), ..v1::Status::default() };
+    let request = v1::UpdateStatusRequest {
+        order_type: JOB.into(),
+        status: Some(given),
+        update_mask: mask(&["duration_working_minutes"]),
+        ..v1::UpdateStatusRequest::default()
+    };
+    api.types().update_status(request).await.done();
+}
+
+/// The calendar of the shop with hours: Monday to Friday 08:00 to 12:00 and 13:00 to 17:00.
+async fn with_hours(api: &Api) {
+    let interval = |from_minute, to_minute| v1::WorkingInterval { from_minute, to_minute };
+    let open = v1::DayHours { open: true, intervals: vec![interval(480, 720), interval(780, 1_020)] };
+    let week = (0..7).map(|day| if day < 5 { open.clone() } else { v1::DayHours::default() }).collect();
+    update_calendar(api, v1::Calendar { id: CALENDAR.into(), week, ..v1::Calendar::default() }, "week", false).await;
+}
+
+async fn update_calendar(api: &Api, calendar: v1::Calendar, field: &str, validate_only: bool) -> (v1::EditPlan, i64) {
+    let request = v1::UpdateCalendarRequest {
+        calendar: Some(calendar),
+        update_mask: mask(&[field]),
+        validate_only,
+        ..v1::UpdateCalendarRequest::default()
+    };
+    let answer = api.calendars().update_calendar(request).await.done();
+    (answer.plan.expect("a plan"), answer.replan)
+}
+
+fn closed(from: &str, to: &str) -> v1::Calendar {
+    let works_holiday = v1::CalendarException {
+        name: "works holiday".into(),
+        from_date: date(from),
+        to_date: date(to),
+        hours: Some(v1::DayHours::default()),
+        ..v1::CalendarException::default()
+    };
+    v1::Calendar { id: CALENDAR.into(), exceptions: vec![works_holiday], ..v1::Calendar::default() }
+}
+
+/// The recomputation, once its last batch is done.
+async fn finished(daemon: &Daemon, id: i64) -> v1::Replan {
+    assert_ne!(id, 0, "the edit asked for no recomputation");
+    eventually("the recomputation is finished", async || {
+        let found = schedule(daemon).get_replan(v1::GetReplanRequest { id }).await.expect("it is there").into_inner();
+        found.replan.filter(|replan| replan.finish_time.is_some())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_method_gives_its_dates_and_the_order_beats_its_type_and_that_the_company() {
+    let shop = Shop::open(MONDAY).await;
+    let method = |method: Method| v1::NewOrder {
+        schedule_method: method.into(),
+        delivery_date: date("2026-03-20"),
+        ..order("")
+    };
+    let named = |number: &str, new: v1::NewOrder| v1::NewOrder { number: number.into(), ..new };
+    // planned 1, milling 2, checking 1 business days; made on Monday 2 March.
+    shop.api.create(named("F", method(Method::FromOrderDate))).await;
+    shop.api.create(named("D", method(Method::FromDeliveryDate))).await;
+    shop.api.create(named("E", method(Method::FromEntry))).await;
+    for (number, expected) in [
+        ("F", [("2026-03-03", DueSource::Plan), ("2026-03-05", DueSource::Plan), ("2026-03-06", DueSource::Plan)]),
+        (
+            "D",
+            [
+                ("2026-03-17", DueSource::Delivery),
+                ("2026-03-19", DueSource::Delivery),
+                ("2026-03-20", DueSource::Delivery),
+            ],
+        ),
+        ("E", [("2026-03-03", DueSource::Entry), ("2026-03-04", DueSource::Entry), ("2026-03-03", DueSource::Entry)]),
+    ] {
+        let mut seen = vec![due(&shop.api.get(number).await)];
+        for _ in 0..2 {
+            seen.push(due(&shop.api.advance(advance(number)).await.0));
+        }
+        let expected: Vec<_> = expected.iter().map(|(on, source)| ((*on).to_owned(), *source)).collect();
+        assert_eq!(seen, expected, "{number}");
+    }
+    // The company, then the type, then the order.
+    let mut schedule = schedule(&shop.daemon);
+    let defaults = schedule.get_schedule_defaults(v1::GetScheduleDefaultsRequest {}).await.done();
+    assert_eq!(defaults.schedule_method(), Method::FromOrderDate);
+    let request = v1::UpdateScheduleDefaultsRequest {
+        schedule_method: Method::FromEntry.into(),
+        etag: defaults.etag.clone(),
+        ..v1::UpdateScheduleDefaultsRequest::default()
+    };
+    let replan = schedule.update_schedule_defaults(request.clone()).await.done().replan;
+    finished(&shop.daemon, replan).await;
+    assert_eq!(schedule.update_schedule_defaults(request).await.refused().reason, "ETAG_MISMATCH");
+    let created = shop.api.create(order("C")).await;
+    assert_eq!((due(&created).1, created.effective_schedule_method()), (DueSource::Entry, Method::FromEntry));
+    type_method(&shop.api, Method::FromDeliveryDate).await;
+    let without = v1::CreateOrderRequest { order: Some(order("T")), ..v1::CreateOrderRequest::default() };
+    let refused = shop.api.orders().create_order(without).await.refused();
+    assert_eq!(refused.why(), (Code::FailedPrecondition, "DELIVERY_DATE_REQUIRED"));
+    let created = shop.api.create(v1::NewOrder { delivery_date: date("2026-03-22"), ..order("T") }).await;
+    // The 22nd is a Sunday: what is planned back never falls on a closed day.
+    assert_eq!(due(&created), ("2026-03-17".to_owned(), DueSource::Delivery));
+    let own = v1::NewOrder { schedule_method: Method::FromOrderDate.into(), ..order("O") };
+    assert_eq!(due(&shop.api.create(own).await).1, DueSource::Plan);
+    // A delivery date that moves takes the due date along, and cannot be taken away.
+    let update = |delivery: Option<&str>| v1::UpdateOrderRequest {
+        order: Some(v1::Order { number: "T".into(), delivery_date: delivery.and_then(date), ..v1::Order::default() }),
+        update_mask: mask(&["delivery_date"]),
+        ..v1::UpdateOrderRequest::default()
+    };
+    let moved = shop.api.orders().update_order(update(Some("2026-03-27"))).await.done().order.expect("an order");
+    assert_eq!(due(&moved), ("2026-03-24".to_owned(), DueSource::Delivery));
+    let last = shop.api.history("T").await.pop().expect("an entry");
+    assert_eq!((last.kind(), last.due_cause()), (v1::HistoryKind::DueDateChanged, DueCause::DeliveryDate));
+    assert_eq!(shop.api.orders().update_order(update(None)).await.refused().reason, "DELIVERY_DATE_REQUIRED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn holds_move_what_is_planned_forward_and_no_promise_to_a_customer() {
+    let shop = Shop::open(MONDAY).await;
+    for (number, method) in [
+        ("F", Method::FromOrderDate),
+        ("D", Method::FromDeliveryDate),
+        ("E", Method::FromEntry),
+        ("M", Method::FromEntry),
+    ] {
+        let new = v1::NewOrder { schedule_method: method.into(), delivery_date: date("2026-03-20"), ..order(number) };
+        shop.api.create(new).await;
+        shop.api.advance(advance(number)).await;
+    }
+    let by_hand =
+        v1::SetDueDateRequest { order: number("M"), due_date: date("2026-03-10"), ..v1::SetDueDateRequest::default() };
+    shop.api.orders().set_due_date(by_hand).await.done();
+    let before = ["F", "D", "E", "M"];
+    for number in before {
+        let aside = Advance { target_status: "on-hold".into(), not_complete: true, ..Advance::default() };
+        let (held, _) = shop.api.advance(advance_with(number, aside)).await;
+        // An order on hold whose target is its plan is not late by being held.
+        assert_ne!(held.projection.expect("a projection").health(), Health::Unspecified);
+    }
+    // Monday and Tuesday are lost; Wednesday was held for nine of 24 hours.
+    shop.set("2026-03-04T08:00:00Z");
+    let mut after = Vec::new();
+    for number in before {
+        let (back, _) = shop.api.advance(advance(number)).await;
+        after.push(due(&back).0);
+    }
+    assert_eq!(after, ["2026-03-09", "2026-03-19", "2026-03-06", "2026-03-10"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hold_that_was_reported_late_gives_back_the_days_that_it_took() {
+    let shop = Shop::open(MONDAY).await;
+    shop.api.create(order("J-1")).await;
+    shop.api.advance(advance("J-1")).await;
+    let aside = Advance { target_status: "on-hold".into(), not_complete: true, ..Advance::default() };
+    shop.api.advance(advance_with("J-1", aside)).await;
+    // Ended on Monday, recorded on Thursday.
+    shop.set("2026-03-05T08:00:00Z");
+    let back = Advance { completed_date: date("2026-03-02"), ..Advance::default() };
+    let (_, effects) = shop.api.advance(advance_with("J-1", back)).await;
+    assert_eq!(effects.days_given_back, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_on_hold_is_not_late_by_being_held() {
+    let shop = Shop::open(MONDAY).await;
+    shop.api.create(order("J-1")).await;
+    shop.api.advance(advance("J-1")).await;
+    let aside = Advance { target_status: "on-hold".into(), not_complete: true, ..Advance::default() };
+    shop.api.advance(advance_with("J-1", aside)).await;
+    for now in [MONDAY, "2026-03-06T08:00:00Z", "2026-04-20T08:00:00Z"] {
+        shop.set(now);
+        let projection = shop.api.get("J-1").await.projection.expect("a projection");
+        assert_eq!((projection.health(), projection.slack_business_days), (Health::OnTarget, 0), "{now}");
+        let late = v1::OrderFilter { health: vec![Health::Late.into()], ..v1::OrderFilter::default() };
+        assert!(shop.api.list(late).await.is_empty(), "{now}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn working_time_is_used_up_to_the_microsecond() {
+    let shop = Shop::open(MONDAY).await;
+    with_hours(&shop.api).await;
+    duration(&shop.api, "waiting", 600).await;
+    shop.api.create(order("J-1")).await;
+    // Monday 09:00 and ten hours of work: Tuesday 11:00.
+    let aside = Advance { target_status: "waiting".into(), not_complete: true, ..Advance::default() };
+    let (waiting, _) = shop.api.advance(advance_with("J-1", aside)).await;
+    let due_at = at("2026-03-03T10:00:00Z");
+    assert_eq!((due(&waiting), due_time(&waiting)), (("2026-03-03".to_owned(), DueSource::Entry), due_at));
+    for (offset, overdue) in [(-1, false), (0, true), (1, true)] {
+        shop.clock.set(due_at + TimeDelta::microseconds(offset));
+        assert_eq!(shop.api.get("J-1").await.overdue, overdue, "{offset}");
+        assert_eq!(shop.api.overdue().await.len(), usize::from(overdue), "{offset}");
+    }
+    eventually("the sweep tells of it", async || {
+        let history = shop.api.history("J-1").await;
+        history.iter().any(|entry| entry.kind() == v1::HistoryKind::Overdue).then_some(())
+    })
+    .await;
+    let explained = schedule(&shop.daemon).explain_order(v1::ExplainOrderRequest { order: number("J-1") }).await.done();
+    let counts: Vec<_> = explained.steps[0].days.iter().map(|day| (day.count, day.closed_because.as_str())).collect();
+    assert_eq!(
+        (explained.steps[0].text.as_str(), counts),
+        ("Waiting for material: 10 hours of work", vec![(420, ""), (600, "")])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn working_time_goes_on_after_a_hold_by_what_was_held() {
+    let shop = Shop::open(MONDAY).await;
+    with_hours(&shop.api).await;
+    duration(&shop.api, "planned", 240).await;
+    shop.api.create(order("J-1")).await;
+    // From the first working instant of the order date: 08:00 to 12:00.
+    assert_eq!(due_time(&shop.api.get("J-1").await), at("2026-03-02T11:00:00Z"));
+    let aside = Advance { target_status: "on-hold".into(), not_complete: true, ..Advance::default() };
+    shop.api.advance(advance_with("J-1", aside)).await;
+    // Held from 09:00 to 14:30: three hours before noon and one and a half after it.
+    shop.set("2026-03-02T13:30:00Z");
+    let (back, _) = shop.api.advance(advance_to("J-1", "planned")).await;
+    assert_eq!(due_time(&back), at("2026-03-03T07:30:00Z"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holiday_moves_open_orders_in_the_background_as_the_preview_said() {
+    let shop = Shop::open(MONDAY).await;
+    for name in ["J-1", "J-2", "J-3"] {
+        shop.api.create(order(name)).await;
+    }
+    shop.api.advance(advance("J-2")).await;
+    let by_hand = v1::SetDueDateRequest {
+        order: number("J-3"),
+        due_date: date("2026-03-03"),
+        ..v1::SetDueDateRequest::default()
+    };
+    shop.api.orders().set_due_date(by_hand).await.done();
+    let holiday = || closed("2026-03-03", "2026-03-04");
+    let (shown, replan) = update_calendar(&shop.api, holiday(), "exceptions", true).await;
+    assert_eq!((shown.replanned_orders, shown.due_dates_changed, shown.newly_overdue, replan), (3, 2, 0, 0));
+    let mut named: Vec<_> =
+        shown.examples.iter().map(|it| (it.number.as_str(), day(it.due_date_before), day(it.due_date_after))).collect();
+    named.sort_unstable();
+    let expected = [("J-1", "2026-03-03", "2026-03-05"), ("J-2", "2026-03-05", "2026-03-09")];
+    assert_eq!(named, expected.map(|(number, before, after)| (number, before.to_owned(), after.to_owned())));
+    assert_eq!(due(&shop.api.get("J-1").await).0, "2026-03-03");
+
+    let wrong = v1::UpdateCalendarRequest {
+        calendar: Some(closed("2026-03-03", "2026-03-05")),
+        update_mask: mask(&["exceptions"]),
+        expected_plan: shown.fingerprint.clone(),
+        ..v1::UpdateCalendarRequest::default()
+    };
+    assert_eq!(shop.api.calendars().update_calendar(wrong.clone()).await.refused().reason, "PLAN_CHANGED");
+    let right = v1::UpdateCalendarRequest { calendar: Some(holiday()), ..wrong };
+    let replan = shop.api.calendars().update_calendar(right).await.done().replan;
+    let replan = finished(&shop.daemon, replan).await;
+    assert_eq!((replan.orders, replan.examined, replan.changed, replan.failed), (3, 3, 2, 0));
+    assert_eq!((replan.cause(), replan.subject.as_str()), (DueCause::Calendar, CALENDAR));
+    for (number, on) in [("J-1", "2026-03-05"), ("J-2", "2026-03-09"), ("J-3", "2026-03-03")] {
+        assert_eq!(due(&shop.api.get(number).await).0, on, "{number}");
+    }
+    let last = shop.api.history("J-1").await.pop().expect("an entry");
+    assert_eq!((last.kind(), last.due_cause()), (v1::HistoryKind::DueDateChanged, DueCause::Calendar));
+    assert_eq!(last.reason, "calendar 'vienna' was changed");
+    // The same once more: nothing changes, and nothing is written.
+    let entries = shop.api.history("J-1").await.len();
+    let etag = shop.api.get("J-1").await.etag;
+    let (_, none) = update_calendar(&shop.api, v1::Calendar { name: "Wien".into(), ..holiday() }, "name", false).await;
+    assert_eq!(none, 0);
+    let named = schedule(&shop.daemon).list_replans(v1::ListReplansRequest::default()).await.done().replans;
+    assert_eq!(named.first().map(|replan| replan.id), Some(replan.id));
+    assert_eq!((shop.api.history("J-1").await.len(), shop.api.get("J-1").await.etag), (entries, etag));
+    let missing = schedule(&shop.daemon).get_replan(v1::GetReplanRequest { id: 999 }).await.refused();
+    assert_eq!(missing.why(), (Code::NotFound, "NOT_FOUND"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recomputation_alerts_once_and_takes_back_what_is_in_time_again() {
+    let shop = Shop::open(MONDAY).await;
+    let (_, replan) = update_calendar(&shop.api, closed("2026-03-03", "2026-03-06"), "exceptions", false).await;
+    finished(&shop.daemon, replan).await;
+    shop.api.create(order("J-1")).await;
+    assert_eq!(due(&shop.api.get("J-1").await).0, "2026-03-09");
+    shop.set("2026-03-05T08:00:00Z");
+    // Without the holiday it was due on Tuesday: it is overdue by the edit.
+    let open = v1::Calendar { exceptions: Vec::new(), ..closed("2026-03-03", "2026-03-03") };
+    let (shown, _) = update_calendar(&shop.api, open.clone(), "exceptions", true).await;
+    assert_eq!((shown.due_dates_changed, shown.newly_overdue), (1, 1));
+    let (_, replan) = update_calendar(&shop.api, open, "exceptions", false).await;
+    let replan = finished(&shop.daemon, replan).await;
+    assert_eq!((replan.changed, replan.newly_overdue), (1, 1));
+    let alerts = async || {
+        let history = shop.api.history("J-1").await;
+        history.iter().filter(|entry| entry.kind() == v1::HistoryKind::Overdue).count()
+    };
+    eventually("it is told of", async || (alerts().await == 1).then_some(())).await;
+    let (_, replan) = update_calendar(&shop.api, closed("2026-03-03", "2026-03-06"), "exceptions", false).await;
+    let replan = finished(&shop.daemon, replan).await;
+    assert_eq!((replan.changed, replan.in_time_again), (1, 1));
+    assert!(!shop.api.get("J-1").await.overdue);
+    assert_eq!(alerts().await, 1);
+    // No relay was there: what is queued about the old date is withdrawn when its turn comes.
+    let messages = shop.api.messages().await;
+    assert!(!messages.is_empty() && messages.iter().all(|it| it.state() != v1::DeliveryState::Sent), "{messages:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_recomputation_goes_on_where_its_last_batch_ended() {
+    for point in ["replan-before-commit", "replan-after-commit"] {
+        let clock = TestClock::standing_at(MONDAY);
+        let database = Database::create();
+        let options = Options::new().clock(&clock);
+        let mut daemon = Daemon::start(&database, options.clone()).await;
+        let api = daemon.api();
+        seed(&api).await;
+        let new = (0..1_200).map(|n| order(&format!("J-{n:04}")));
+        api.create_many(new.clone().take(1_000).collect()).await;
+        api.create_many(new.skip(1_000).collect()).await;
+        daemon.kill9();
+        // The edit is committed, then its first batch ends the daemon.
+        let mut daemon = Daemon::start(&database, options.clone().kill_point(point)).await;
+        let calendar = closed("2026-03-03", "2026-03-04");
+        let request = v1::UpdateCalendarRequest {
+            calendar: Some(calendar),
+            update_mask: mask(&["exceptions"]),
+            ..v1::UpdateCalendarRequest::default()
+        };
+        // The answer may be cut off by the end of the daemon.
+        let _ = daemon.api().calendars().update_calendar(request).await;
+        let ended = tokio::task::block_in_place(|| daemon.wait_for_end(std::time::Duration::from_secs(40)));
+        assert!(!ended.success(), "{point}: the daemon ended well");
+        let daemon = Daemon::start(&database, options).await;
+        let replan = finished(&daemon, 1).await;
+        assert_eq!((replan.orders, replan.examined, replan.changed), (1_200, 1_200, 1_200), "{point}");
+        for name in ["J-0000", "J-0499", "J-0500", "J-1199"] {
+            assert_eq!(due(&daemon.api().get(name).await).0, "2026-03-05", "{point} {name}");
+            let history = daemon.api().history(name).await;
+            let moved = history.iter().filter(|entry| entry.kind() == v1::HistoryKind::DueDateChanged).count();
+            assert_eq!(moved, 1, "{point} {name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_explanation_counts_each_day_and_names_each_closed_one() {
+    let shop = Shop::open("2026-04-02T08:00:00Z").await;
+    shop.api.create(order("J-1")).await;
+    let (milling, _) = shop.api.advance(advance("J-1")).await;
+    let explain =
+        async || schedule(&shop.daemon).explain_order(v1::ExplainOrderRequest { order: number("J-1") }).await.done();
+    let explained = explain().await;
+    // Thursday 2 April; 1 day to Friday; 2 days over the weekend and Easter Monday to Wednesday.
+    assert_eq!((day(explained.due_date), day(explained.rule_date)), ("2026-04-08".to_owned(), "2026-04-08".to_owned()));
+    assert_eq!(explained.due_time, milling.visit.expect("a visit").due_time);
+    let texts: Vec<_> = explained.steps.iter().map(|step| step.text.as_str()).collect();
+    assert_eq!(texts, ["Planned: 1 business day", "Milling: 2 business days"]);
+    let days: Vec<_> =
+        explained.steps[1].days.iter().map(|it| (day(it.date), it.count, it.closed_because.as_str())).collect();
+    let expected = [
+        ("2026-04-03", 0, ""),
+        ("2026-04-04", 0, "Saturday"),
+        ("2026-04-05", 0, "Sunday"),
+        ("2026-04-06", 0, "Easter Monday"),
+        ("2026-04-07", 1, ""),
+        ("2026-04-08", 2, ""),
+    ];
+    assert_eq!(days, expected.map(|(on, count, because)| (on.to_owned(), count, because)));
+    assert!(explained.sentences[0].starts_with("It is planned forward from the order date"), "{explained:?}");
+
+    // A hold from Thursday to Tuesday noon: Thursday, Friday and Tuesday are lost, and given back.
+    let aside = Advance { target_status: "on-hold".into(), not_complete: true, ..Advance::default() };
+    shop.api.advance(advance_with("J-1", aside)).await;
+    shop.set("2026-04-07T10:00:00Z");
+    let (back, effects) = shop.api.advance(advance("J-1")).await;
+    let explained = explain().await;
+    assert_eq!((explained.lost_business_days, explained.holds.len()), (effects.days_given_back, 1));
+    assert_eq!(explained.steps.last().map(|step| step.text.as_str()), Some("given back for holds: 3 business days"));
+    assert_eq!((day(explained.rule_date), explained.due_time), (due(&back).0, back.visit.expect("a visit").due_time));
+
+    let by_hand = v1::SetDueDateRequest {
+        order: number("J-1"),
+        due_date: date("2026-05-01"),
+        ..v1::SetDueDateRequest::default()
+    };
+    shop.api.orders().set_due_date(by_hand).await.done();
+    let explained = explain().await;
+    assert_eq!((day(explained.due_date), explained.due_source()), ("2026-05-01".to_owned(), DueSource::Manual));
+    let said = explained.sentences.join(" ");
+    assert!(said.contains("A person set 2026-05-01; the rule would give 2026-04-13."), "{said}");
+    let missing = schedule(&shop.daemon).explain_order(v1::ExplainOrderRequest { order: number("X") }).await.refused();
+    assert_eq!(missing.why(), (Code::NotFound, "NOT_FOUND"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_by_health_agree_with_the_orders_as_time_goes_on() {
+    let shop = Shop::open(MONDAY).await;
+    for (number, delivery) in [("A", "2026-03-06"), ("B", "2026-03-05"), ("C", "2026-03-20"), ("D", "2026-03-09")] {
+        shop.api.create(v1::NewOrder { delivery_date: date(delivery), ..order(number) }).await;
+    }
+    let filter = |health: &[Health]| v1::OrderFilter {
+        health: health.iter().map(|it| (*it).into()).collect(),
+        ..v1::OrderFilter::default()
+    };
+    for now in ["2026-03-02T08:00:00Z", "2026-03-03T23:00:00Z", "2026-03-06T08:00:00Z", "2026-03-17T08:00:00Z"] {
+        shop.set(now);
+        for health in [Health::Ahead, Health::OnTarget, Health::Late] {
+            let listed = shop.api.list(filter(&[health])).await;
+            let mut expected = Vec::new();
+            for name in ["A", "B", "C", "D"] {
+                let projection = shop.api.get(name).await.projection.expect("a projection");
+                if projection.health() == health {
+                    expected.push(name.to_owned());
+                }
+            }
+            let mut sorted = listed.clone();
+            sorted.sort();
+            assert_eq!(sorted, expected, "{now} {health:?}");
+        }
+    }
+    let by_health = v1::ListOrdersRequest { order_by: v1::OrderBy::Health.into(), page_size: 1, ..Default::default() };
+    assert_eq!(shop.api.list_all(by_health.clone()).await, ["B", "A", "D", "C"]);
+    let closed = v1::OrderFilter { state: v1::OrderState::Closed.into(), ..v1::OrderFilter::default() };
+    let refused = shop.api.orders().list_orders(v1::ListOrdersRequest { filter: Some(closed), ..by_health }).await;
+    assert_eq!(refused.refused().fields, ["order_by"]);
+    // An edit of the cycle is followed in the background: checking takes three days more.
+    shop.set(MONDAY);
+    let before = shop.api.list(filter(&[Health::Late])).await;
+    let checking = v1::Status { id: "checking".into(), duration_business_days: Some(9), ..v1::Status::default() };
+    let request = v1::UpdateStatusRequest {
+        order_type: JOB.into(),
+        status: Some(checking),
+        update_mask: mask(&["duration_business_days"]),
+        ..v1::UpdateStatusRequest::default()
+    };
+    shop.api.types().update_status(request).await.done();
+    let latest = schedule(&shop.daemon).list_replans(v1::ListReplansRequest::default()).await.done().replans;
+    let replan = finished(&shop.daemon, latest[0].id).await;
+    assert_eq!((replan.dates, replan.changed), (false, 0));
+    let after = shop.api.list(filter(&[Health::Late])).await;
+    assert!(after.len() > before.len(), "{before:?} {after:?}");
+}
