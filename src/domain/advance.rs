@@ -121,6 +121,10 @@ pub fn advance(
         });
     }
     let mut order = before.clone();
+    if before.closed_at.is_some() && !order.holds.is_empty() {
+        // Closed orders are not planned anew, so the calendar may have changed since.
+        order.lost_days = schedule::lost_days(calendar, &order.holds);
+    }
     assign(&mut order, target, request.assign_department.as_deref(), request.assign_user.as_deref(), cx)?;
     let stepped = step(
         &mut order,

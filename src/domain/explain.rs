@@ -200,6 +200,7 @@ impl Step {
         };
         match (&self.status, self.back) {
             (Some((_, name)), false) => format!("{name}: {amount}"),
+            (Some((_, name)), true) if self.days == 0 && self.minutes == 0 => format!("{name}: in open time before"),
             (Some((_, name)), true) => format!("before {name}: {amount} back"),
             (None, _) => format!("given back for holds: {amount}"),
         }

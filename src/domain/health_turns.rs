@@ -13,7 +13,7 @@ use super::{
     plan::Point,
     projection::{Health, ends, remaining, slack_of_held, target},
     refusal::Refusal,
-    schedule,
+    schedule::{self, Calendar},
 };
 
 /// When the health of an order turns, as long as nothing else changes: ahead before the first instant, late from the second on.
@@ -89,10 +89,15 @@ fn first_after(
         calendar = own;
     }
     let end = match order_type.status(&order.visit.status) {
-        Some(status) => ends(order_type, catalogue, status, order.visit.counts_from())?,
+        Some(status) => ends(order, order_type, catalogue, status, order.visit.counts_from())?,
         None => None,
     };
-    if end.is_some_and(|(end, own)| end.instant(own) > latest.instant(calendar)) {
+    let too_late = |(end, own): (Point, &Calendar)| match (end, latest) {
+        // Days are compared as days: calendars may lie in different zones.
+        (Point::End(end), Point::End(latest)) => end > latest,
+        _ => end.instant(own) > latest.instant(calendar),
+    };
+    if end.is_some_and(too_late) {
         return Ok(DateTime::UNIX_EPOCH);
     }
     Ok(match latest {
@@ -118,7 +123,7 @@ mod tests {
         order::{DueSource, Entry, Interrupted},
         plan::{Method, Planned},
         projection,
-        schedule::{Calendar, CalendarSpec, DayHours, Exception, ExceptionDays, Interval},
+        schedule::{CalendarSpec, DayHours, Exception, ExceptionDays, Interval},
     };
 
     fn status(id: usize, kind: StatusKind, duration: Option<(bool, u32)>) -> Status {
@@ -215,11 +220,17 @@ mod tests {
             order.visit.entered_on = schedule::local_date(&entry.calendar, order.visit.entered_at);
             order.cycle_status = format!("s{place}");
             order.visit.status.clone_from(if aside { &hold.id } else { &order.cycle_status });
+            if let Some((true, minutes)) = left {
+                let from = order.visit.entered_at + TimeDelta::minutes(minutes / 4);
+                order.holds = vec![(from, from + TimeDelta::minutes(minutes / 2))];
+                order.lost_days = schedule::lost_days(&entry.calendar, &order.holds);
+            }
             if let (true, Some((exact, minutes))) = (aside, left) {
                 let at = order.visit.entered_at + TimeDelta::minutes(minutes);
                 let on = schedule::local_date(&entry.calendar, at);
                 let due = Planned { on, at: exact.then_some(at), source: DueSource::Plan };
-                let entered = Some(Entry { on: order.visit.entered_on, at: order.visit.entered_at });
+                let before = order.visit.entered_at - TimeDelta::minutes(minutes / 3);
+                let entered = (!exact).then(|| Entry { on: schedule::local_date(&entry.calendar, before), at: before });
                 order.interrupted =
                     Some(Interrupted { status: order.cycle_status.clone(), due: Some(due), entered, rework: false });
             }

@@ -121,6 +121,7 @@ pub struct Interrupted {
     /// Id of the status.
     pub status: String,
     /// The due date it had.
+    #[serde(deserialize_with = "stored_planned")]
     pub due: Option<Planned>,
     /// When it began; `None` when an older program left it.
     #[serde(default)]
@@ -128,6 +129,20 @@ pub struct Interrupted {
     /// It was rework.
     #[serde(default)]
     pub rework: bool,
+}
+
+/// A due date as an answer was stored: before there was working time, it was the day and its source.
+fn stored_planned<'de, D: serde::Deserializer<'de>>(stored: D) -> Result<Option<Planned>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Pair(NaiveDate, DueSource),
+        Whole { on: NaiveDate, at: Option<DateTime<Utc>>, source: DueSource },
+    }
+    Ok(Option::<Stored>::deserialize(stored)?.map(|stored| match stored {
+        Stored::Pair(on, source) => Planned::day(on, source),
+        Stored::Whole { on, at, source } => Planned { on, at, source },
+    }))
 }
 
 /// One production order: the facts of every decision about it.
@@ -518,5 +533,22 @@ impl Order {
         self.version += 1;
         self.revision += 1;
         self.updated_at = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_visit_of_an_older_answer_is_still_read() {
+        let old: Interrupted =
+            serde_json::from_str(r#"{"status":"milling","due":["2026-03-09","PLAN"]}"#).expect("old");
+        let on = NaiveDate::from_ymd_opt(2026, 3, 9).expect("a valid date");
+        assert_eq!((old.due, old.entered, old.rework), (Some(Planned::day(on, DueSource::Plan)), None, false));
+        let text = serde_json::to_string(&old).expect("plain data");
+        assert_eq!(serde_json::from_str::<Interrupted>(&text).expect("as it was written"), old);
+        let none: Interrupted = serde_json::from_str(r#"{"status":"milling","due":null}"#).expect("old");
+        assert_eq!(none.due, None);
     }
 }

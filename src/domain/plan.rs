@@ -254,12 +254,8 @@ pub(super) fn traced_due(
     let calendar = catalogue.calendar_in(order_type, target)?;
     let method = method_of(order, order_type, catalogue);
     if !target.in_cycle() || rework || method == Method::FromEntry {
-        let begin = entry.point(calendar);
-        let end = begin.after(calendar, duration.into())?;
-        trace.step(Some(target), calendar, begin, duration.into(), end);
-        let since = holds_since(order, begin.instant(calendar));
-        let lost = if since.is_empty() { 0 } else { schedule::lost_days(catalogue.calendar_of(order_type)?, &since) };
-        return Ok(Some(give_back(end, calendar, lost, &since, trace)?.planned(calendar, DueSource::Entry)));
+        let end = from_entry(order, order_type, catalogue, target, (entry, duration), trace)?;
+        return Ok(Some(end.planned(calendar, DueSource::Entry)));
     }
     if method == Method::FromDeliveryDate {
         let Some(delivery_on) = order.delivery_on else { return Ok(None) };
@@ -270,9 +266,30 @@ pub(super) fn traced_due(
     Ok(Some(give_back(end, calendar, order.lost_days, &order.holds, trace)?.planned(calendar, DueSource::Plan)))
 }
 
-/// Holds that ended after a visit began.
+/// Where a duration ends that counts from an entry, with what holds took since given back.
+///
+/// # Errors
+/// `BeyondHorizon`.
+pub(super) fn from_entry(
+    order: &Order,
+    order_type: &OrderType,
+    catalogue: &Catalogue,
+    status: &Status,
+    (entry, duration): (Entry, Duration),
+    trace: &mut impl Trace,
+) -> Result<Point, Refusal> {
+    let calendar = catalogue.calendar_in(order_type, status)?;
+    let begin = entry.point(calendar);
+    let end = begin.after(calendar, duration.into())?;
+    trace.step(Some(status), calendar, begin, duration.into(), end);
+    let since = holds_since(order, begin.instant(calendar));
+    let lost = if since.is_empty() { 0 } else { schedule::lost_days(catalogue.calendar_of(order_type)?, &since) };
+    give_back(end, calendar, lost, &since, trace)
+}
+
+/// What of the holds of an order lies after a visit began.
 pub(super) fn holds_since(order: &Order, begin: DateTime<Utc>) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
-    order.holds.iter().copied().filter(|(_, to)| *to > begin).collect()
+    order.holds.iter().filter(|(_, to)| *to > begin).map(|(from, to)| ((*from).max(begin), *to)).collect()
 }
 
 /// The due date by rule of the visit that an order is in.
@@ -358,11 +375,17 @@ fn planned_back(
             point = begin;
         }
     }
-    match (point, target.duration()) {
-        (Point::Until(_), Some(Duration::Work(_))) => Ok(point),
-        // A whole day; and no later status may have moved it to an open one.
-        _ => point.before(catalogue.calendar_in(order_type, target)?, Span::Days(0)),
+    let calendar = catalogue.calendar_in(order_type, target)?;
+    // Open time of its own calendar: no later status, or one that counts in another calendar, may have moved it there.
+    let span = match (point, target.duration()) {
+        (Point::Until(_), Some(Duration::Work(_))) => Span::Work(TimeDelta::zero()),
+        _ => Span::Days(0),
+    };
+    let end = point.before(calendar, span)?;
+    if end != point {
+        trace.step(Some(target), calendar, point, span, end);
     }
+    Ok(end)
 }
 
 /// When the whole cycle is planned to end, with the days given back.

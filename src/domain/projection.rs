@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     catalogue::{Catalogue, OrderType, Status, StatusClock},
-    order::{Entry, Interrupted, Order},
-    plan::{Point, Span, planned_finish},
+    order::{Entry, Order},
+    plan::{Point, Span, from_entry, planned_finish},
     refusal::Refusal,
     schedule::{self, Calendar},
 };
@@ -103,7 +103,7 @@ pub(super) fn slack_of_held(
     if !pauses || order.delivery_on.is_some() || order.closed_at.is_some() {
         return Ok(None);
     }
-    let mut point = Point::From(order.visit.entered_at);
+    let mut point = own_entry(order).point(catalogue.calendar_of(order_type)?);
     for (calendar, span) in remaining(order, order_type, catalogue)? {
         point = point.after(calendar, span)?;
     }
@@ -153,7 +153,7 @@ fn projected_finish(
     now: DateTime<Utc>,
 ) -> Result<NaiveDate, Refusal> {
     let mut point = match order_type.status(&order.visit.status) {
-        Some(status) => not_before(now, ends(order_type, catalogue, status, order.visit.counts_from())?),
+        Some(status) => not_before(now, ends(order, order_type, catalogue, status, order.visit.counts_from())?),
         None => Point::From(now),
     };
     for (calendar, span) in remaining(order, order_type, catalogue)? {
@@ -171,15 +171,24 @@ pub(super) fn remaining<'a>(
 ) -> Result<Vec<(&'a Calendar, Span)>, Refusal> {
     let mut spans = Vec::new();
     let aside = !order_type.status(&order.visit.status).is_some_and(Status::in_cycle);
-    if let Some(Interrupted { status, due: Some(due), .. }) = order.interrupted.as_ref().filter(|_| aside)
-        && let Some(status) = order_type.status(status)
+    if let Some(interrupted) = order.interrupted.as_ref().filter(|_| aside)
+        && let Some(status) = order_type.status(&interrupted.status)
     {
         let own = catalogue.calendar_in(order_type, status)?;
-        let days = || u32::try_from(schedule::open_days(own, order.visit.entered_on, due.on)).unwrap_or(0);
-        match due.at.map(|at| schedule::work_between(own, order.visit.entered_at, at)) {
-            None => spans.push((own, Span::Days(days()))),
-            Some(work) if work > TimeDelta::zero() => spans.push((own, Span::Work(work))),
-            Some(_) => {}
+        let begin = own_entry(order).point(own);
+        let end = match interrupted.entered {
+            Some(entry) => ends(order, order_type, catalogue, status, entry)?.map(|(end, _)| end),
+            // As an older program left it: the due date is what is known.
+            None => interrupted.due.map(|due| due.at.map_or(Point::End(due.on), Point::Until)),
+        };
+        let days = |to| u32::try_from(schedule::open_days(own, begin.day(own), to)).unwrap_or(0);
+        match end {
+            Some(Point::Until(at)) => {
+                let work = schedule::work_between(own, begin.instant(own), at);
+                spans.extend((work > TimeDelta::zero()).then_some((own, Span::Work(work))));
+            }
+            Some(end) => spans.push((own, Span::Days(days(end.day(own))))),
+            None => {}
         }
     }
     let place = order_type.statuses.iter().position(|status| status.id == order.cycle_status);
@@ -192,8 +201,10 @@ pub(super) fn remaining<'a>(
     Ok(spans)
 }
 
-/// The end of a visit that counts from its entry, in the calendar of its status; none when it has no duration.
+/// The end of a visit that counts from its entry, with what holds took given back, in the calendar of its status; none when it has
+/// no duration.
 pub(super) fn ends<'a>(
+    order: &Order,
     order_type: &OrderType,
     catalogue: &'a Catalogue,
     status: &Status,
@@ -201,7 +212,12 @@ pub(super) fn ends<'a>(
 ) -> Result<Option<(Point, &'a Calendar)>, Refusal> {
     let Some(duration) = status.duration() else { return Ok(None) };
     let calendar = catalogue.calendar_in(order_type, status)?;
-    Ok(Some((entry.point(calendar).after(calendar, duration.into())?, calendar)))
+    Ok(Some((from_entry(order, order_type, catalogue, status, (entry, duration), &mut ())?, calendar)))
+}
+
+/// When the order entered the visit that it is in.
+fn own_entry(order: &Order) -> Entry {
+    Entry { on: order.visit.entered_on, at: order.visit.entered_at }
 }
 
 /// The point, or now when that is later.

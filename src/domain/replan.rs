@@ -3,7 +3,7 @@
 use super::{
     catalogue::{Catalogue, OrderType},
     order::{Context, Decision, DueCause, DueSource, HistoryDetail, HistoryKind, Order},
-    plan::{computed_due, due_of_visit},
+    plan::{Planned, computed_due, due_of_visit},
     refusal::Refusal,
     schedule,
 };
@@ -31,7 +31,15 @@ pub fn replan_visit(order: &mut Order, order_type: &OrderType, catalogue: &Catal
     let source = order.visit.due.map(|due| due.source);
     // From when a visit counts that was resumed by an older program is not known.
     let unknown = order.visit.resumed && order.visit.counted.is_none() && source == Some(DueSource::Entry);
-    if source == Some(DueSource::Manual) || unknown {
+    if unknown {
+        return Ok(());
+    }
+    if let Some(due) = order.visit.due.filter(|due| due.source == DueSource::Manual) {
+        // The day stays; when it ends is a matter of the calendar's zone.
+        if let Some(status) = order_type.status(&order.visit.status) {
+            let calendar = catalogue.calendar_in(order_type, status)?;
+            order.replan(Some(Planned::day(due.on, due.source).due(calendar)));
+        }
         return Ok(());
     }
     let due = due_of_visit(order, order_type, catalogue, &order.visit)?;
@@ -60,11 +68,19 @@ pub fn replan_interrupted(order: &mut Order, order_type: &OrderType, catalogue: 
     Ok(())
 }
 
-/// Decides an order anew after a calendar, a duration or a method changed; `None` when its dates stay as they are.
+/// Decides an order anew after a calendar, a duration or a method changed; `None` when its dates stay as they are. `told` = its
+/// alert was recorded and nothing about it waits to be sent: an order that was overdue and still is, is not told again.
+///
+/// The etag stays, as with an alarm: what callers decided on is not what changed, and a step that is under way is not spoilt.
 ///
 /// # Errors
 /// `BeyondHorizon`.
-pub fn decide(before: &Order, cause: DueCause, reason: &str, cx: &Context<'_>) -> Result<Option<Decision>, Refusal> {
+pub fn decide(
+    before: &Order,
+    (cause, reason): (DueCause, &str),
+    told: bool,
+    cx: &Context<'_>,
+) -> Result<Option<Decision>, Refusal> {
     let order_type = cx.catalogue.order_type(&before.order_type)?;
     let mut order = before.clone();
     replan(&mut order, order_type, cx.catalogue)?;
@@ -73,10 +89,12 @@ pub fn decide(before: &Order, cause: DueCause, reason: &str, cx: &Context<'_>) -
     }
     let due_moved = order.visit.due != before.visit.due;
     order.version += 1;
+    if told && before.overdue(cx.now) && order.overdue(cx.now) {
+        order.next_alarm_at = None;
+    }
     let mut decision = Decision::of(order);
     if due_moved {
         let order = &mut decision.order;
-        order.revision += 1;
         order.updated_at = cx.now;
         let detail = HistoryDetail {
             closed: Some(before.visit.clone()),

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::{
     catalogue::{Catalogue, Duration, OrderType, Status, StatusClock},
     order::{DueSource, Entry, Interrupted, Order, Visit},
-    plan::{Planned, Point, Span, beyond, computed_due},
+    plan::{Planned, Point, Span, beyond, computed_due, holds_since},
     projection,
     refusal::Refusal,
     schedule,
@@ -82,7 +82,7 @@ pub fn step(
 }
 
 /// The current visit as it is closed, and the business days given back when a hold ends with it. What the order was waiting for
-/// moves by these days, unless its due date is manual.
+/// moves by these days, or by the working time held, unless its due date is manual or planned back from the delivery date.
 ///
 /// # Errors
 /// `BeyondHorizon`.
@@ -103,10 +103,17 @@ pub fn leave(
     let calendar = catalogue.calendar_of(order_type)?;
     let begin = Entry { on: visit.entered_on, at: visit.entered_at }.point(calendar).instant(calendar);
     let held = (begin, step.at.min(schedule::due_at(calendar, step.on)).max(begin));
+    let entered = order.interrupted.as_ref().and_then(|interrupted| interrupted.entered);
+    let since = |order: &Order| match entered {
+        Some(entry) => schedule::lost_days(calendar, &holds_since(order, entry.point(calendar).instant(calendar))),
+        None => order.lost_days,
+    };
+    let lost_before = since(order);
     order.holds.push(held);
     let lost = schedule::lost_days(calendar, &order.holds);
     let given_back = lost.saturating_sub(order.lost_days);
     order.lost_days = order.lost_days.max(lost);
+    let lost_since = since(order);
     if let Some(Interrupted { status, due: Some(due), .. }) = &mut order.interrupted
         && matches!(due.source, DueSource::Plan | DueSource::Entry)
         && let Some(status) = order_type.status(status)
@@ -117,7 +124,11 @@ pub fn leave(
             let point = Point::Until(at).after(calendar, Span::Work(held))?;
             (due.on, due.at) = (point.day(calendar), point.exact());
         } else {
-            due.on = schedule::forward(calendar, due.on, given_back).map_err(beyond)?;
+            let days = match (due.source, entered) {
+                (DueSource::Entry, Some(_)) => lost_since.saturating_sub(lost_before),
+                _ => given_back,
+            };
+            due.on = schedule::forward(calendar, due.on, days).map_err(beyond)?;
         }
     }
     Ok((visit, given_back))

@@ -147,7 +147,8 @@ fn replan_changed(
     cx: &Context<'_>,
 ) -> Result<Option<DueCause>, Refusal> {
     let method = method_of(order, order_type, cx.catalogue);
-    let (cause, depends): (_, fn(Option<DueSource>) -> bool) = if order.schedule_method != before.schedule_method {
+    let (cause, depends): (_, fn(Option<DueSource>) -> bool) = if method != method_of(before, order_type, cx.catalogue)
+    {
         (DueCause::Method, |source| source != Some(DueSource::Manual))
     } else if order.ordered_on != before.ordered_on && method == Method::FromOrderDate {
         (DueCause::OrderDate, |source| source == Some(DueSource::Plan))

@@ -253,19 +253,37 @@ async fn foresee(
     let mut ids = plant.fork_ids();
     let cx = Context { catalogue: after, now, ids: &mut ids, actor: "", fallback: &plant.settings.fallback };
     let page = i64::try_from(PORTION).unwrap_or(1_000);
-    let mut last = Uuid::nil();
+    let (mut last, mut failed, mut undated) = (Uuid::nil(), 0, 0);
+    let mut left = true;
     for _ in 0..FORESEEN_MAX / PORTION {
         let orders = edit.open_orders(&replan.order_types, last, page).await?;
         for order in &orders {
-            let decided = super::replan::anew(order, replan, &cx).unwrap_or_default();
-            plan.count_replanned(order, decided.as_ref().map(|decision| &decision.order), now);
+            let decided = super::replan::anew(order, replan, false, &cx);
+            failed += usize::from(decided.is_err());
+            let after = decided.unwrap_or_default().map(|decision| decision.order);
+            undated +=
+                usize::from(order.visit.due.is_some() && after.as_ref().is_some_and(|it| it.visit.due.is_none()));
+            plan.count_replanned(order, after.as_ref(), now);
         }
         match orders.last() {
             Some(order) if orders.len() == PORTION => last = order.id,
-            _ => return Ok(()),
+            _ => {
+                left = false;
+                break;
+            }
         }
     }
-    plan.warnings.push(format!("only the first {FORESEEN_MAX} open orders were looked at; all of them will be"));
+    for (count, what) in [
+        (failed, "open orders would be due beyond the horizon, and keep the date they have"),
+        (undated, "open orders have no delivery date to plan from, and would have no due date"),
+    ] {
+        if count > 0 {
+            plan.warnings.push(format!("{count} {what}"));
+        }
+    }
+    if left {
+        plan.warnings.push(format!("only the first {FORESEEN_MAX} open orders were looked at; all of them will be"));
+    }
     Ok(())
 }
 

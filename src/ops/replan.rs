@@ -18,7 +18,7 @@
 
 use chrono::{DateTime, SubsecRound as _, Utc};
 
-use super::{Failure, Plant, kill_point, sweep::ACTOR};
+use super::{Failure, Plant, kill_point};
 use crate::{
     domain::{
         catalogue::Catalogue,
@@ -26,11 +26,14 @@ use crate::{
         health_turns::{HealthTurns, turns},
         ids::Ids,
         order::{Context, Decision, Order},
+        refusal::Refusal,
         replan,
     },
     store::{
         StoreError, StoreFault,
-        replans::{Progress, ReplanRow, count_open, lock_open_orders, lock_replan, move_on, write_turns},
+        replans::{
+            Progress, ReplanRow, count_open, lock_open_orders, lock_replan, move_on, next_open_order, write_turns,
+        },
         write::{Writes, write},
     },
 };
@@ -39,6 +42,9 @@ use crate::{
 const BATCH: i64 = 500;
 /// Batches that one run takes; what is left is left to the next one.
 const BATCHES_MAX: usize = 200;
+
+/// An edit came in between: the batch is done again with the new catalogue.
+const EDITED: &str = "replan with a catalogue that was edited meanwhile";
 
 /// What one run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,8 +67,19 @@ pub async fn replan(plant: &Plant, stop: impl Fn() -> bool) -> Result<ReplanRepo
         return Ok(report);
     }
     let mut ids = plant.fork_ids();
+    let mut limit = BATCH;
     while report.batches < BATCHES_MAX && !stop() {
-        let Some(done) = batch(plant, &mut ids).await? else {
+        let done = match batch(plant, &mut ids, limit).await {
+            // One order must not hold up all others: the batch is done one by one, and that order is stepped over.
+            Err(error) if is_poison(&error) && limit > 1 => {
+                tracing::warn!(%error, "a batch of a recomputation is done order by order");
+                limit = 1;
+                continue;
+            }
+            Err(error) if is_poison(&error) => step_over(plant, &error).await?,
+            done => done?,
+        };
+        let Some(done) = done else {
             report.left = false;
             break;
         };
@@ -71,6 +88,26 @@ pub async fn replan(plant: &Plant, stop: impl Fn() -> bool) -> Result<ReplanRepo
         report.left = true;
     }
     Ok(report)
+}
+
+/// Whether the rows of a batch brought a failure about, not the database or an edit in between.
+fn is_poison(error: &StoreError) -> bool {
+    error.fault != StoreFault::Unavailable && error.operation != EDITED
+}
+
+/// Moves the first recomputation on over the order that cannot be decided or written.
+async fn step_over(plant: &Plant, error: &StoreError) -> Result<Option<Progress>, StoreError> {
+    let mut transaction = plant.store.begin("replan").await?;
+    let Some(row) = lock_replan(&mut transaction).await? else { return Ok(None) };
+    let (database_now, _) = plant.store.clock_and_version().await?;
+    let now = plant.clock.now(database_now).trunc_subsecs(6);
+    let next = next_open_order(&mut transaction, &row.replan.order_types, row.after_id).await?;
+    let failed =
+        Progress { examined: i64::from(next.is_some()), failed: i64::from(next.is_some()), ..Progress::default() };
+    tracing::error!(order = ?next, %error, "an order cannot be planned anew and was left as it is");
+    move_on(&mut transaction, &row, (next.unwrap_or(row.after_id), failed, next.is_none()), now).await?;
+    transaction.commit().await.map_err(|error| StoreError::new("commit a recomputation", error))?;
+    Ok(Some(failed))
 }
 
 /// Recomputations before an id, the latest first.
@@ -90,18 +127,19 @@ pub async fn get(plant: &Plant, id: i64) -> Result<Option<ReplanRow>, Failure> {
 }
 
 /// One batch; `None` when there is nothing to do, or another daemon does it.
-async fn batch(plant: &Plant, ids: &mut Ids) -> Result<Option<Progress>, StoreError> {
+async fn batch(plant: &Plant, ids: &mut Ids, limit: i64) -> Result<Option<Progress>, StoreError> {
+    // Before anything is locked: reading the catalogue takes another connection.
+    let catalogue = plant.snapshot.at(plant.store.catalogue_version().await?, &plant.store).await?;
     let mut transaction = plant.store.begin("replan").await?;
     let Some(mut row) = lock_replan(&mut transaction).await? else { return Ok(None) };
     if row.orders.is_none() {
         row.orders = Some(count_open(&mut transaction, &row.replan.order_types).await?);
     }
     let (version, database_now, orders) =
-        lock_open_orders(&mut transaction, &row.replan.order_types, row.after_id, BATCH).await?;
-    let catalogue = plant.snapshot.at(version, &plant.store).await?;
+        lock_open_orders(&mut transaction, &row.replan.order_types, row.after_id, limit).await?;
     if catalogue.version != version {
         return Err(StoreError {
-            operation: "replan",
+            operation: EDITED,
             fault: StoreFault::FactsChanged,
             detail: "the catalogue changed while it was read".into(),
         });
@@ -116,8 +154,8 @@ async fn batch(plant: &Plant, ids: &mut Ids) -> Result<Option<Progress>, StoreEr
         write(&mut transaction, &writes, version).await?;
     }
     write_turns(&mut transaction, &decided.turns).await?;
-    let after_id = orders.last().map_or(row.after_id, |order| order.id);
-    let done = i64::try_from(orders.len()).is_ok_and(|count| count < BATCH);
+    let after_id = orders.last().map_or(row.after_id, |(order, _)| order.id);
+    let done = i64::try_from(orders.len()).is_ok_and(|count| count < limit);
     move_on(&mut transaction, &row, (after_id, decided.progress, done), now).await?;
     kill_point("replan-before-commit");
     transaction.commit().await.map_err(|error| StoreError::new("commit a recomputation", error))?;
@@ -136,17 +174,17 @@ struct Decided {
 }
 
 fn decide(
-    orders: &[Order],
+    orders: &[(Order, bool)],
     row: &ReplanRow,
     catalogue: &Catalogue,
     ids: &mut Ids,
     (now, fallback): (DateTime<Utc>, &str),
 ) -> Decided {
     let mut decided = Decided::default();
-    let cx = Context { catalogue, now, ids, actor: ACTOR, fallback };
-    for before in orders {
+    let cx = Context { catalogue, now, ids, actor: &row.actor, fallback };
+    for (before, told) in orders {
         decided.progress.examined += 1;
-        let decision = anew(before, &row.replan, &cx);
+        let decision = anew(before, &row.replan, *told, &cx);
         decided.progress.failed += i64::from(decision.is_err());
         if let Some(mut decision) = decision.unwrap_or_default() {
             decision.order.health_turns = turns(&decision.order, catalogue);
@@ -166,12 +204,8 @@ fn decide(
 ///
 /// # Errors
 /// `BeyondHorizon`.
-pub(super) fn anew(
-    before: &Order,
-    replan: &Replan,
-    cx: &Context<'_>,
-) -> Result<Option<Decision>, crate::domain::refusal::Refusal> {
-    if replan.dates { replan::decide(before, replan.cause, &replan.reason, cx) } else { Ok(None) }
+pub(super) fn anew(before: &Order, replan: &Replan, told: bool, cx: &Context<'_>) -> Result<Option<Decision>, Refusal> {
+    if replan.dates { replan::decide(before, (replan.cause, &replan.reason), told, cx) } else { Ok(None) }
 }
 
 impl Progress {
@@ -180,7 +214,7 @@ impl Progress {
         let (was, is) = (before.overdue(now), after.overdue(now));
         self.changed += i64::from(before.visit.due != after.visit.due);
         self.newly_overdue += i64::from(!was && is);
-        self.in_time_again += i64::from(was && !is);
+        self.in_time_again += i64::from(was && !is && after.visit.due.is_some());
     }
 
     /// Adds what a later part did.

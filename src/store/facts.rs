@@ -95,6 +95,10 @@ pub(super) struct Scheduling {
     /// Whether that was rework.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted_rework: bool,
+    /// The visit, and the interrupted status with its day, that all this belongs to: a program of the version before goes on
+    /// without this column.
+    #[serde(default)]
+    pub of: (i32, Option<String>, Option<NaiveDate>),
 }
 
 impl Scheduling {
@@ -107,8 +111,26 @@ impl Scheduling {
             interrupted_due_at: interrupted.and_then(|it| it.due).and_then(|due| due.at),
             interrupted_entered: interrupted.and_then(|it| it.entered),
             interrupted_rework: interrupted.is_some_and(|it| it.rework),
+            of: Default::default(),
         };
-        (it != Self::default()).then_some(it)
+        let interrupted = interrupted.map(|it| (it.status.clone(), it.due.map(|due| due.on)));
+        let (status, on) = interrupted.unzip();
+        let of = (order.visit.sequence, status, on.flatten());
+        (it != Self::default()).then_some(Self { of, ..it })
+    }
+
+    /// Keeps only what belongs to the row as it stands.
+    fn forget_what_is_past(
+        &mut self,
+        (sequence, resumed): (i32, bool),
+        (status, on): (&Option<String>, Option<NaiveDate>),
+    ) {
+        if self.of.0 != sequence || !resumed {
+            self.counted = None;
+        }
+        if self.of.1 != *status || self.of.2 != on {
+            (self.interrupted_due_at, self.interrupted_entered, self.interrupted_rework) = (None, None, false);
+        }
     }
 }
 
@@ -341,7 +363,9 @@ pub(super) fn order(row: OrderRow) -> Result<Order, StoreError> {
         }
         _ => None,
     };
-    let scheduling = row.scheduling.map(|it| it.0).unwrap_or_default();
+    let mut scheduling = row.scheduling.map(|it| it.0).unwrap_or_default();
+    scheduling
+        .forget_what_is_past((row.visit_sequence, row.resumed), (&row.interrupted_status, row.interrupted_due_on));
     let interrupted = row.interrupted_status.map(|status| Interrupted {
         status,
         due: interrupted_due.map(|(on, source)| Planned { on, at: scheduling.interrupted_due_at, source }),

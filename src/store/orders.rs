@@ -298,7 +298,7 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
         query.push(" AND cardinality(o.open_questions) > 0");
     }
     if !filter.health.is_empty() {
-        any_health(&mut query, &filter.health, filter.health_at);
+        any_health(&mut query, filter);
     }
     if let Some(at) = filter.due_by {
         query.push(" AND o.due_sort <= ").push_bind(at);
@@ -347,17 +347,26 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
     query
 }
 
-/// Orders whose health at an instant is one of these; of which it is not known, none.
-fn any_health(query: &mut QueryBuilder<Postgres>, health: &[Health], at: DateTime<Utc>) {
+/// Orders whose health is one of these: of open ones at an instant, of closed ones as it was then; of which it is not known, none.
+fn any_health(query: &mut QueryBuilder<Postgres>, filter: &OrderFilter) {
+    let at = filter.health_at;
     query.push(" AND (false");
-    for health in health {
+    for health in &filter.health {
+        query.push(if filter.state == OrderState::Open { " OR (true" } else { " OR (o.closed_at IS NULL" });
         match health {
-            Health::Late => query.push(" OR o.late_from <= ").push_bind(at),
+            Health::Late => query.push(" AND o.late_from <= ").push_bind(at),
             Health::OnTarget => {
-                query.push(" OR (o.ahead_until <= ").push_bind(at).push(" AND o.late_from > ").push_bind(at).push(")")
+                query.push(" AND o.ahead_until <= ").push_bind(at).push(" AND o.late_from > ").push_bind(at)
             }
-            Health::Ahead => query.push(" OR o.ahead_until > ").push_bind(at),
+            Health::Ahead => query.push(" AND o.ahead_until > ").push_bind(at),
         };
+        query.push(")");
+        if filter.state != OrderState::Open {
+            query
+                .push(" OR (o.closed_at IS NOT NULL AND o.finish ->> 'health' = ")
+                .push_bind(health.as_str())
+                .push(")");
+        }
     }
     query.push(")");
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     Store, StoreError,
     catalogue_edit::CatalogueEdit,
-    facts::{order, order_rows},
+    facts::{OrderRow, order, order_rows},
 };
 use crate::domain::{
     edit::Replan,
@@ -178,6 +178,25 @@ pub async fn lock_replan(connection: &mut PgConnection) -> Result<Option<ReplanR
     row.map(|row| replan_row!(row)).transpose()
 }
 
+/// The id of the next open order after an id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn next_open_order(
+    connection: &mut PgConnection,
+    types: &[String],
+    after: Uuid,
+) -> Result<Option<Uuid>, StoreError> {
+    sqlx::query_scalar!(
+        "SELECT id FROM orders WHERE closed_at IS NULL AND order_type = ANY ($1) AND id > $2 ORDER BY id LIMIT 1",
+        types,
+        after
+    )
+    .fetch_optional(connection)
+    .await
+    .map_err(|error| StoreError::new("find the next open order", error))
+}
+
 /// Counts the open orders of some types.
 ///
 /// # Errors
@@ -192,7 +211,7 @@ pub async fn count_open(connection: &mut PgConnection, types: &[String]) -> Resu
     .map_err(|error| StoreError::new("count open orders", error))
 }
 
-/// The next open orders after an id, by id, locked; the version of the catalogue that they are decided with, which no edit
+/// The next open orders after an id, by id, locked, each with whether it was told of and nothing about that waits; the version of the catalogue that they are decided with, which no edit
 /// changes until the transaction ends; and the database's clock.
 ///
 /// # Errors
@@ -202,7 +221,7 @@ pub async fn lock_open_orders(
     types: &[String],
     after: Uuid,
     limit: i64,
-) -> Result<(i64, DateTime<Utc>, Vec<Order>), StoreError> {
+) -> Result<(i64, DateTime<Utc>, Vec<(Order, bool)>), StoreError> {
     let error = |error| StoreError::new("lock open orders", error);
     let row = sqlx::query!(r#"SELECT share_catalogue() AS "version!", clock_timestamp() AS "now!""#)
         .fetch_one(&mut *connection)
@@ -210,7 +229,9 @@ pub async fn lock_open_orders(
         .map_err(error)?;
     let rows = order_rows!(
         "1::bigint",
-        "false",
+        "EXISTS (SELECT FROM alerts a WHERE a.order_id = o.id AND a.visit_sequence = o.visit_sequence AND a.due_at = o.due_at)
+            AND NOT EXISTS (SELECT FROM outbox m WHERE m.order_id = o.id AND m.visit_sequence = o.visit_sequence
+                AND m.kind = 'OVERDUE')",
         "FROM orders o CROSS JOIN catalogue_version c
          WHERE o.closed_at IS NULL AND o.order_type = ANY ($1) AND o.id > $2 ORDER BY o.id LIMIT $3 FOR NO KEY UPDATE OF o",
         types,
@@ -220,7 +241,8 @@ pub async fn lock_open_orders(
     .fetch_all(connection)
     .await
     .map_err(error)?;
-    Ok((row.version, row.now, rows.into_iter().map(order).collect::<Result<_, _>>()?))
+    let told = |row: OrderRow| Ok((row.alerted, order(row)?)).map(|(told, order)| (order, told));
+    Ok((row.version, row.now, rows.into_iter().map(told).collect::<Result<_, StoreError>>()?))
 }
 
 /// When the health of orders turns, of orders that this transaction has locked and that change in nothing else. No version is

@@ -186,6 +186,10 @@ fn day_end(on: NaiveDate) -> DateTime<Utc> {
     (on + Days::new(1)).and_time(chrono::NaiveTime::MIN).and_utc()
 }
 
+fn clipped(holds: &[(DateTime<Utc>, DateTime<Utc>)], begin: DateTime<Utc>) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+    holds.iter().filter(|(_, to)| *to > begin).map(|(from, to)| ((*from).max(begin), *to)).collect()
+}
+
 /// A visit that was reported late began after the day that was given.
 fn begins((on, at): Entered) -> DateTime<Utc> {
     if on < at.date_naive() { day_end(on) } else { at }
@@ -283,7 +287,7 @@ impl Order {
             |status: &v1::Status| status.duration_business_days.map(|days| u32::try_from(days).expect("positive"));
         let own = days(target)?;
         if !in_cycle(target) || rework {
-            let since: Vec<_> = self.holds.iter().copied().filter(|(_, to)| *to > begins(entered)).collect();
+            let since = clipped(&self.holds, begins(entered));
             return Some((forward(forward(entered.0, own), lost_days(&since)), Source::Entry));
         }
         let mut on = self.ordered;
@@ -309,10 +313,17 @@ impl Order {
         }
         self.holds.push((began, now.min(day_end(on)).max(began)));
         let lost = lost_days(&self.holds).max(self.lost);
-        if let Some(Interrupted { due: Some((on, source)), .. }) = &mut self.interrupted
+        let since =
+            |holds: &[(DateTime<Utc>, DateTime<Utc>)], entered: Entered| lost_days(&clipped(holds, begins(entered)));
+        let ended = self.holds.split_last().map(|(_, before)| before.to_vec()).unwrap_or_default();
+        if let Some(Interrupted { due: Some((on, source)), entered, .. }) = &mut self.interrupted
             && *source != Source::Manual
         {
-            *on = forward(*on, lost - self.lost);
+            let days = match source {
+                Source::Entry => since(&self.holds, *entered) - since(&ended, *entered),
+                _ => lost - self.lost,
+            };
+            *on = forward(*on, days);
         }
         self.lost = lost;
     }

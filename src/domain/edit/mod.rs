@@ -124,10 +124,11 @@ impl Edited {
             (OnOrders::Cycle(effect), replan) if effect.replan => {
                 effect.replan = false;
                 let after = &effect.after;
+                let (cause, reason) = types::changed(&effect.before, after);
                 let asked = Replan {
-                    cause: DueCause::Cycle,
+                    cause,
                     subject: after.id.clone(),
-                    reason: format!("the cycle of '{}' was edited", after.id),
+                    reason,
                     order_types: vec![after.id.clone()],
                     dates: true,
                 };
@@ -143,9 +144,14 @@ impl Edited {
     pub fn basis(&self) -> String {
         let row = |change: &Change| match change {
             Change::User(it) => format!("user {} {}", it.id, it.version),
-            Change::Department(it) => format!("department {} {}", it.id, it.version),
+            Change::Department(it) => {
+                format!("department {} {} {:?} {:?}", it.id, it.version, it.calendar, it.managers)
+            }
             Change::Calendar(it) => format!("calendar {} {} {:?}", it.spec.id, it.version, it.spec),
-            Change::OrderType(it) => format!("type {} {} {:?} {:?}", it.id, it.version, it.statuses, it.moves),
+            Change::OrderType(it) => {
+                let fields = (&it.calendar, it.schedule_method, it.health_tolerance, &it.default_status, it.inactive);
+                format!("type {} {} {fields:?} {:?} {:?}", it.id, it.version, it.statuses, it.moves)
+            }
             Change::Stages(_, version) => format!("stages {version}"),
             Change::ScheduleMethod(method, version) => format!("method {} {version}", method.as_str()),
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::CycleEffect;
 use crate::domain::{
     advance::assign,
-    order::{Context, Decision, DueCause, Effects, FieldChange, HistoryDetail, HistoryKind, Order, Visit},
+    order::{Context, Decision, Effects, FieldChange, HistoryDetail, HistoryKind, Order, Visit},
     refusal::{Kind, Refusal},
     replan::{replan, replan_interrupted},
     schedule,
@@ -112,7 +112,7 @@ fn edit_cycle(before: &Order, effect: &CycleEffect, cx: &mut Context<'_>) -> Res
         let detail = HistoryDetail {
             closed: Some(before.visit.clone()),
             opened: Some(order.visit.clone()),
-            due_cause: Some(DueCause::Cycle),
+            due_cause: Some(super::types::changed(&effect.before, &effect.after).0),
             ..HistoryDetail::default()
         };
         history.push(order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, "", detail));

@@ -113,7 +113,8 @@ impl EditPlan {
         let change = planned(before, after, now);
         self.due_changed += usize::from(change.due_before != change.due_after);
         self.newly_overdue += usize::from(change.newly_overdue);
-        self.in_time_again += usize::from(before.overdue(now) && !after.overdue(now));
+        let in_time = !after.overdue(now) && after.visit.due.is_some();
+        self.in_time_again += usize::from(before.overdue(now) && in_time);
         if self.examples.len() < EXAMPLES_MAX && before.visit.due != after.visit.due {
             self.examples.push(change);
         }

@@ -262,14 +262,28 @@ pub(super) fn edited(
     faults.told()?;
     let warnings = warnings(before, &after, catalogue);
     let on_orders = if effect.is_nothing() { OnOrders::Nothing } else { OnOrders::Cycle(Box::new(effect)) };
+    let (cause, reason) = changed(before, &after);
     let replan = projects_otherwise(before, &after).then(|| Replan {
-        cause: DueCause::Cycle,
+        cause,
         subject: after.id.clone(),
-        reason: format!("the cycle of '{}' was edited", after.id),
+        reason,
         order_types: vec![after.id.clone()],
-        dates: false,
+        dates: cause != DueCause::Cycle,
     });
     Ok(Edited { changes: vec![Change::OrderType(after)], on_orders, warnings, replan })
+}
+
+/// Why due dates of a type may change, in a word and in words. What counts them is followed at once; durations and the shape of the
+/// cycle are not retroactive.
+pub(super) fn changed(before: &OrderType, after: &OrderType) -> (DueCause, String) {
+    let id = &after.id;
+    if before.schedule_method != after.schedule_method {
+        (DueCause::Method, format!("the schedule method of '{id}' was changed"))
+    } else if before.calendar != after.calendar {
+        (DueCause::Calendar, format!("'{id}' got another calendar"))
+    } else {
+        (DueCause::Cycle, format!("the cycle of '{id}' was edited"))
+    }
 }
 
 /// Whether open orders may be heading elsewhere than before.
