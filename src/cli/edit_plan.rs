@@ -14,6 +14,22 @@ const EXAMPLES_MAX: usize = 50;
 
 /// The plan: a line for each kind of change, the examples as a table, the warnings; in a preview last how to apply it.
 pub fn told(plan: &EditPlan, preview: bool, colour: bool) -> String {
+    let mut text = touched(plan, colour);
+    if !plan.warnings.is_empty() {
+        text.push_str(if plan.examples.is_empty() { "" } else { "\n" });
+        for warning in &plan.warnings {
+            let _ = writeln!(text, "warning: {}", words::clean(warning));
+        }
+    }
+    if preview && !plan.fingerprint.is_empty() {
+        let fingerprint = words::clean(&plan.fingerprint);
+        let _ = writeln!(text, "\nTo apply exactly this plan: --expected-plan {fingerprint}");
+    }
+    text
+}
+
+/// What becomes of orders: a line for each kind of change, the examples as a table.
+pub fn touched(plan: &EditPlan, colour: bool) -> String {
     let mut text = String::new();
     let counts = counts(plan);
     if counts.is_empty() && plan.examples.is_empty() {
@@ -27,16 +43,6 @@ pub fn told(plan: &EditPlan, preview: bool, colour: bool) -> String {
         if plan.examples.len() >= EXAMPLES_MAX {
             let _ = writeln!(text, "The first {EXAMPLES_MAX} orders, oldest first.");
         }
-    }
-    if !plan.warnings.is_empty() {
-        text.push_str(if plan.examples.is_empty() { "" } else { "\n" });
-        for warning in &plan.warnings {
-            let _ = writeln!(text, "warning: {}", words::clean(warning));
-        }
-    }
-    if preview && !plan.fingerprint.is_empty() {
-        let fingerprint = words::clean(&plan.fingerprint);
-        let _ = writeln!(text, "\nTo apply exactly this plan: --expected-plan {fingerprint}");
     }
     text
 }

@@ -15,7 +15,7 @@ use crate::{
         answer::Answer,
         ask::{ask, can_ask},
         caller::{Caller, Write, new_request_id},
-        dates,
+        dates, edit_plan,
         failure::Failure,
         json,
         sheet::{Sheet, Tone},
@@ -168,6 +168,12 @@ fn told(imported: &ImportHolidaysResponse, colour: bool) -> String {
     }
     text.push_str(&skipped(imported, colour));
     let _ = writeln!(text, "\n{}", sum(imported));
+    if let Some(plan) = imported.plan.as_ref().filter(|plan| plan.replanned_orders > 0) {
+        let _ = writeln!(text, "\n{}", edit_plan::touched(plan, colour));
+    }
+    if let Some(line) = edit_plan::in_background(imported.replan) {
+        text.push_str(&line);
+    }
     for warning in imported.plan.iter().flat_map(|plan| &plan.warnings) {
         let _ = writeln!(text, "warning: {}", words::clean(warning));
     }
