@@ -6,8 +6,8 @@ use prost_types::Duration;
 
 use super::dates;
 use crate::grpc::proto::v1::{
-    Assessment, DueCause, DueSource, Effects, FieldChange, Health, Note, NoteKind, Order, Projection, QueuedMessage,
-    Visit,
+    Acknowledgement, Assessment, DueCause, DueSource, Effects, FieldChange, Health, Note, NoteKind, Order, Projection,
+    QueuedMessage, Visit,
 };
 
 /// The text without control characters other than line ends, a space for each tab, and without those characters that turn the
@@ -223,7 +223,14 @@ pub fn effects(effects: &Effects) -> String {
         let _ = writeln!(lines, "  gave back {} for time on hold", count(days, "business day"));
     }
     for message in &effects.messages {
-        let _ = writeln!(lines, "  message to {} ({})", recipient(message), word(&message.kind, ""));
+        let digest = message.digest_time.as_ref();
+        let with =
+            digest.map_or_else(String::new, |at| format!(", with the digest of {}", dates::show_instant(Some(at))));
+        let _ = writeln!(lines, "  message to {} ({}{with})", recipient(message), word(&message.kind, ""));
+    }
+    for task in &effects.tasks {
+        let holder = holder(&task.user, &task.department);
+        let _ = writeln!(lines, "  task for {holder}: {}", clean(&task.title));
     }
     for warning in &effects.warnings {
         let _ = writeln!(lines, "  warning: {}", clean(warning));
@@ -253,10 +260,24 @@ pub fn note_marks(note: &Note) -> String {
     [kind, said].into_iter().filter(|mark| !mark.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
+/// `acknowledged it`, `snoozed it until ...: the cutter comes on Monday`, `took back the acknowledgement`.
+pub(super) fn acknowledged(it: Option<&Acknowledgement>) -> String {
+    let Some(it) = it else { return "took back the acknowledgement".to_owned() };
+    let mut text = match &it.until_time {
+        Some(until) => format!("snoozed it until {}", dates::show_instant(Some(until))),
+        None => "acknowledged it".to_owned(),
+    };
+    if !it.note.is_empty() {
+        text.push_str(": ");
+        text.push_str(&it.note);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grpc::proto::Date;
+    use crate::grpc::proto::{Date, v1::MadeTask};
 
     fn visit(name: &str) -> Visit {
         Visit { status_name: name.into(), ..Visit::default() }
@@ -278,12 +299,13 @@ mod tests {
             days_given_back: 1,
             warnings: vec!["the due date lies on a closed day".into()],
             changes: vec![FieldChange { field: "order_date".into(), after: "2026-01-02".into(), ..Default::default() }],
+            tasks: vec![MadeTask { title: "Call the customer".into(), user: "bob".into(), ..MadeTask::default() }],
         });
         assert_eq!(
             told,
             "  order date set to 2026-01-02\n  closed Milling (completed 2026-01-05)\n  skipped Turning, Check\n  \
              opened Packing, due 2026-01-07 Wed (rework)\n  gave back 1 business day for time on hold\n  \
-             message to anna <anna@example.com> (advanced)\n  warning: the due date lies on a closed day\n"
+             message to anna <anna@example.com> (advanced)\n  task for bob: Call the customer\n  warning: the due date lies on a closed day\n"
         );
     }
 

@@ -188,6 +188,7 @@ pub fn advance(
             warnings,
             note: note.clone(),
             changes: Vec::new(),
+            tasks: Vec::new(),
         },
         visits,
         notes: note.into_iter().collect(),

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    alerts::{preferences::Preferences, trigger::Trigger, webhook::Webhook},
     moves::AllowedMove,
     order::Order,
     plan::Method,
@@ -264,6 +265,9 @@ pub struct User {
     /// IANA zone, or empty: that of the order's calendar.
     #[serde(default)]
     pub zone: String,
+    /// How the person wants to be told.
+    #[serde(default)]
+    pub alerts: Preferences,
     /// Version of this row.
     pub version: i64,
     /// When it was created.
@@ -310,6 +314,10 @@ pub struct Catalogue {
     pub users: BTreeMap<String, Arc<User>>,
     /// Departments by id.
     pub departments: BTreeMap<String, Arc<Department>>,
+    /// Triggers by id.
+    pub triggers: BTreeMap<String, Arc<Trigger>>,
+    /// Webhooks by id.
+    pub webhooks: BTreeMap<String, Arc<Webhook>>,
     /// Columns of the board in their order.
     pub stages: Arc<Vec<Stage>>,
     /// Version of the list of stages.

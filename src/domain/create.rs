@@ -249,6 +249,8 @@ pub fn blank(request: &NewOrder, id: Uuid, ordered_on: NaiveDate, now: DateTime<
             completed: false,
             counted: None,
         },
+        followers: Vec::new(),
+        acknowledged: None,
         next_alarm_at: None,
         closed_at: None,
         completed: Vec::new(),

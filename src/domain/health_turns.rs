@@ -240,6 +240,8 @@ mod tests {
                 calendars: [("plant".to_owned(), entry)].into(),
                 users: BTreeMap::new(),
                 departments: BTreeMap::new(),
+                triggers: BTreeMap::new(),
+                webhooks: BTreeMap::new(),
                 stages: Arc::new(Vec::new()),
                 stages_version: 1,
                 schedule_version: 1,

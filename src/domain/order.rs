@@ -15,6 +15,7 @@ use super::{
     plan::{Method, Planned},
     projection::Projection,
     schedule::{self, Calendar},
+    task::Task,
 };
 
 /// Where a due date came from.
@@ -145,6 +146,32 @@ fn stored_planned<'de, D: serde::Deserializer<'de>>(stored: D) -> Result<Option<
     }))
 }
 
+/// That somebody has seen that a visit is late: escalation is silent, for good or for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// The visit that it is about; another visit is not acknowledged.
+    pub visit: i32,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Principal, or the user on whose behalf.
+    pub by: String,
+    /// What was said, at most 500 characters.
+    pub note: String,
+    /// Snoozed until this instant; `None` = for the whole visit.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// An alert as the database keeps it: unique, so that it is told once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alert {
+    /// Sequence of the visit.
+    pub visit: i32,
+    /// `OVERDUE`, or the id of a trigger.
+    pub rule: String,
+    /// The due time that was missed, or the instant at which the trigger fired.
+    pub at: DateTime<Utc>,
+}
+
 /// One production order: the facts of every decision about it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
@@ -191,6 +218,12 @@ pub struct Order {
     pub completed: Vec<String>,
     /// What coming back resumes.
     pub interrupted: Option<Interrupted>,
+    /// Ids of users who follow it.
+    #[serde(default)]
+    pub followers: Vec<String>,
+    /// That somebody has seen that it is late.
+    #[serde(default)]
+    pub acknowledged: Option<Acknowledgement>,
     /// When its health turns.
     #[serde(default)]
     pub health_turns: HealthTurns,
@@ -272,6 +305,12 @@ pub enum HistoryKind {
     TypeChanged,
     /// An edit of the cycle moved or closed it.
     CycleEdited,
+    /// A trigger fired that came with time.
+    Alerted,
+    /// Somebody acknowledged or snoozed its visit, or took that back.
+    Acknowledged,
+    /// Somebody follows it from now on, or no more.
+    Followed,
 }
 
 /// Why a due date changed.
@@ -349,6 +388,9 @@ impl HistoryKind {
             Self::Updated => "UPDATED",
             Self::TypeChanged => "TYPE_CHANGED",
             Self::CycleEdited => "CYCLE_EDITED",
+            Self::Alerted => "ALERTED",
+            Self::Acknowledged => "ACKNOWLEDGED",
+            Self::Followed => "FOLLOWED",
         }
     }
 
@@ -364,6 +406,9 @@ impl HistoryKind {
             Self::Updated,
             Self::TypeChanged,
             Self::CycleEdited,
+            Self::Alerted,
+            Self::Acknowledged,
+            Self::Followed,
         ]
         .into_iter()
         .find(|kind| kind.as_str() == text)
@@ -385,7 +430,16 @@ pub struct HistoryDetail {
     /// The messages that were queued: id, user, address, kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<(Uuid, String, String, String)>,
-    /// The reason that was given.
+    /// The tasks that were made: id, title.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<(Uuid, String)>,
+    /// Id of the trigger that fired.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
+    /// The acknowledgement after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
+    /// The reason that was given; of a trigger its name.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     /// Why the due date changed.
@@ -441,6 +495,9 @@ pub struct Effects {
     /// Fields that changed.
     #[serde(default)]
     pub changes: Vec<FieldChange>,
+    /// Tasks that triggers made.
+    #[serde(default)]
+    pub tasks: Vec<Task>,
 }
 
 /// A decision: the order after it, and all that is written with it.
@@ -460,8 +517,8 @@ pub struct Decision {
     pub history: Vec<HistoryEntry>,
     /// The open visit, when it changed in place.
     pub changed: Option<Visit>,
-    /// The alert to record: visit and due time.
-    pub alert: Option<(i32, DateTime<Utc>)>,
+    /// The alerts to record.
+    pub alerts: Vec<Alert>,
 }
 
 impl Decision {
@@ -476,7 +533,7 @@ impl Decision {
             notes: Vec::new(),
             history: Vec::new(),
             changed: None,
-            alert: None,
+            alerts: Vec::new(),
         }
     }
 }
@@ -494,6 +551,8 @@ pub struct Context<'a> {
     pub actor: &'a str,
     /// Who gets what nobody else can get.
     pub fallback: &'a str,
+    /// Travels along a chain of webhooks and calls; empty = a chain begins here.
+    pub cause: &'a str,
 }
 
 impl Order {

@@ -31,6 +31,12 @@ pub enum Kind {
     Note,
     /// A message.
     Delivery,
+    /// A trigger.
+    Trigger,
+    /// A webhook.
+    Webhook,
+    /// A task.
+    Task,
 }
 
 impl fmt::Display for Kind {
@@ -47,6 +53,9 @@ impl fmt::Display for Kind {
             Self::Replan => "recomputation",
             Self::Note => "note",
             Self::Delivery => "delivery",
+            Self::Trigger => "trigger",
+            Self::Webhook => "webhook",
+            Self::Task => "task",
         })
     }
 }

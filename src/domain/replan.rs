@@ -1,6 +1,7 @@
 //! Replan: gives an order the due date that the rules of today give it. Dates that a person set stay.
 
 use super::{
+    alerts::{alarm, fire::follow_up},
     catalogue::{Catalogue, OrderType},
     order::{Context, Decision, DueCause, DueSource, HistoryDetail, HistoryKind, Order},
     plan::{Planned, computed_due, due_of_visit},
@@ -79,7 +80,7 @@ pub fn decide(
     before: &Order,
     (cause, reason): (DueCause, &str),
     told: bool,
-    cx: &Context<'_>,
+    cx: &mut Context<'_>,
 ) -> Result<Option<Decision>, Refusal> {
     let order_type = cx.catalogue.order_type(&before.order_type)?;
     let mut order = before.clone();
@@ -89,9 +90,7 @@ pub fn decide(
     }
     let due_moved = order.visit.due != before.visit.due;
     order.version += 1;
-    if told && before.overdue(cx.now) && order.overdue(cx.now) {
-        order.next_alarm_at = None;
-    }
+    let quiet = told && before.overdue(cx.now) && order.overdue(cx.now);
     let mut decision = Decision::of(order);
     if due_moved {
         let order = &mut decision.order;
@@ -105,6 +104,10 @@ pub fn decide(
         };
         decision.history.push(order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, "", detail));
         decision.changed = Some(order.visit.clone());
+    }
+    follow_up(Some(before), &mut decision, cx);
+    if quiet {
+        decision.order.next_alarm_at = alarm::next(&decision.order, cx.catalogue, Some(cx.now));
     }
     Ok(Some(decision))
 }

@@ -34,16 +34,19 @@ impl Deliveries {
     }
 }
 
+/// States that there are.
+const STATES_MAX: usize = 10;
+
 fn checked(v: Violations) -> Result<(), tonic::Status> {
     if v.is_empty() { Ok(()) } else { Err(invalid(v.into_found())) }
 }
 
 fn states(given: &[i32], v: &mut Violations) -> Vec<String> {
     let mut states = Vec::new();
-    if given.len() > 7 {
-        v.add("states", "at most 7 are allowed");
+    if given.len() > STATES_MAX {
+        v.add("states", format!("at most {STATES_MAX} are allowed"));
     }
-    for (index, state) in given.iter().enumerate().take(7) {
+    for (index, state) in given.iter().enumerate().take(STATES_MAX) {
         match v1::DeliveryState::try_from(*state) {
             Ok(v1::DeliveryState::Unspecified) | Err(_) => {
                 v.add(&format!("states[{index}]"), "is not a known state");
@@ -74,6 +77,9 @@ fn delivery(row: &DeliveryRow) -> v1::Delivery {
         uncertain_count: row.uncertain_count,
         attempt_log: Vec::new(),
         message: Vec::new(),
+        trigger: row.rule.clone(),
+        channel: row.channel.clone(),
+        digest: row.digest_id.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 

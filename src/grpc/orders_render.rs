@@ -10,15 +10,16 @@ use super::{
 };
 use crate::{
     domain::{
-        alerts::message::Message,
+        alerts::message::{Message, Way},
         catalogue::Catalogue,
         note::{Note, NoteKind},
-        order::{DueCause, Effects, FieldChange, HistoryEntry, HistoryKind, Order, Visit},
+        order::{Acknowledgement, DueCause, Effects, FieldChange, HistoryEntry, HistoryKind, Order, Visit},
         plan,
         projection::{self, Health},
         refusal::Refusal,
         schedule,
         status_times::StatusTime,
+        task::Task,
     },
     ops::unit::Outcome,
 };
@@ -72,6 +73,8 @@ pub fn order(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Or
                 .then(|| render_date(projected.finish_on)),
             business_days_short: projected.slack_days.saturating_neg().max(0),
         }),
+        followers: order.followers.clone(),
+        acknowledgement: order.acknowledged.as_ref().filter(|it| it.visit == order.visit.sequence).map(acknowledgement),
         interrupted_status: order.interrupted.as_ref().map(|it| it.status.clone()).unwrap_or_default(),
         schedule_method: render_method(order.schedule_method).into(),
         effective_schedule_method: render_method(
@@ -170,6 +173,18 @@ pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effe
         user: message.recipient.user.clone().unwrap_or_default(),
         address: message.recipient.address.clone(),
         kind: message.topic.as_str().to_owned(),
+        trigger: message.rule.clone(),
+        digest_time: match message.way {
+            Way::Now => None,
+            Way::Gathered { until } => Some(render_instant(until)),
+        },
+    };
+    let task = |task: &Task| v1::MadeTask {
+        task: if preview { String::new() } else { task.id.to_string() },
+        title: task.title.clone(),
+        user: task.user.clone().unwrap_or_default(),
+        department: task.department.clone().unwrap_or_default(),
+        due_date: task.due.map(|(on, _)| on.to_string()).unwrap_or_default(),
     };
     v1::Effects {
         closed_visit: effects.closed.as_ref().map(|closed| visit(closed, now)),
@@ -179,6 +194,7 @@ pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effe
         days_given_back: i32::try_from(effects.days_given_back).unwrap_or(i32::MAX),
         warnings: effects.warnings.clone(),
         changes: effects.changes.iter().map(field_change).collect(),
+        tasks: effects.tasks.iter().map(task).collect(),
     }
 }
 
@@ -229,6 +245,9 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
         HistoryKind::Updated => v1::HistoryKind::Updated,
         HistoryKind::TypeChanged => v1::HistoryKind::TypeChanged,
         HistoryKind::CycleEdited => v1::HistoryKind::CycleEdited,
+        HistoryKind::Alerted => v1::HistoryKind::Alerted,
+        HistoryKind::Acknowledged => v1::HistoryKind::Acknowledged,
+        HistoryKind::Followed => v1::HistoryKind::Followed,
     };
     let detail = &entry.detail;
     v1::HistoryEntry {
@@ -248,6 +267,7 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
                 user: user.clone(),
                 address: address.clone(),
                 kind: kind.clone(),
+                ..v1::QueuedMessage::default()
             })
             .collect(),
         reason: detail.reason.clone(),
@@ -256,6 +276,23 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
         assigned_user: detail.assigned_user.clone().unwrap_or_default(),
         due_cause: detail.due_cause.map_or(v1::DueCause::Unspecified, due_cause).into(),
         changes: detail.changes.iter().map(field_change).collect(),
+        tasks: detail
+            .tasks
+            .iter()
+            .map(|(id, title)| v1::MadeTask { task: id.to_string(), title: title.clone(), ..v1::MadeTask::default() })
+            .collect(),
+        trigger: detail.rule.clone(),
+        acknowledgement: detail.acknowledged.as_ref().map(acknowledgement),
+    }
+}
+
+fn acknowledgement(it: &Acknowledgement) -> v1::Acknowledgement {
+    v1::Acknowledgement {
+        visit: it.visit,
+        time: Some(render_instant(it.at)),
+        by: it.by.clone(),
+        note: it.note.clone(),
+        until_time: it.until.map(render_instant),
     }
 }
 

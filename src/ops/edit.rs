@@ -28,9 +28,9 @@ use uuid::Uuid;
 use super::{Failure, Plant, RequestKey, kill_point};
 use crate::{
     domain::{
+        alerts::fire::follow_up,
         catalogue::Catalogue,
         edit::{self, Change, EDITED_ORDERS_MAX, EditPlan, Edited, OnOrders, Replan},
-        health_turns::turns,
         order::{Context, Decision, Order},
         refusal::Refusal,
         violation::Violation,
@@ -251,14 +251,15 @@ async fn foresee(
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let mut ids = plant.fork_ids();
-    let cx = Context { catalogue: after, now, ids: &mut ids, actor: "", fallback: &plant.settings.fallback };
+    let mut cx =
+        Context { catalogue: after, now, ids: &mut ids, actor: "", fallback: &plant.settings.fallback, cause: "" };
     let page = i64::try_from(PORTION).unwrap_or(1_000);
     let (mut last, mut failed, mut undated) = (Uuid::nil(), 0, 0);
     let mut left = true;
     for _ in 0..FORESEEN_MAX / PORTION {
         let orders = edit.open_orders(&replan.order_types, last, page).await?;
         for order in &orders {
-            let decided = super::replan::anew(order, replan, false, &cx);
+            let decided = super::replan::anew(order, replan, false, &mut cx);
             failed += usize::from(decided.is_err());
             let after = decided.unwrap_or_default().map(|decision| decision.order);
             undated +=
@@ -297,11 +298,19 @@ fn decide_orders(
     now: DateTime<Utc>,
 ) -> Result<(EditPlan, Vec<Decision>), Refusal> {
     let mut ids = plant.fork_ids();
-    let mut cx =
-        Context { catalogue: after, now, ids: &mut ids, actor: &write.actor, fallback: &plant.settings.fallback };
+    let mut cx = Context {
+        catalogue: after,
+        now,
+        ids: &mut ids,
+        actor: &write.actor,
+        fallback: &plant.settings.fallback,
+        cause: "",
+    };
     let mut decided = edit::decide(orders, &edited.on_orders, &mut cx)?;
-    for decision in decided.iter_mut().flatten() {
-        decision.order.health_turns = turns(&decision.order, after);
+    for (before, decision) in orders.iter().zip(&mut decided) {
+        if let Some(decision) = decision {
+            follow_up(Some(before), decision, &mut cx);
+        }
     }
     let touched = orders.iter().zip(&decided).filter_map(|(order, decision)| Some((order, decision.as_ref()?)));
     let plan = edit::plan(&edited.basis(), touched, edited.warnings.clone(), now);

@@ -181,13 +181,12 @@ fn decide(
     (now, fallback): (DateTime<Utc>, &str),
 ) -> Decided {
     let mut decided = Decided::default();
-    let cx = Context { catalogue, now, ids, actor: &row.actor, fallback };
+    let mut cx = Context { catalogue, now, ids, actor: &row.actor, fallback, cause: "" };
     for (before, told) in orders {
         decided.progress.examined += 1;
-        let decision = anew(before, &row.replan, *told, &cx);
+        let decision = anew(before, &row.replan, *told, &mut cx);
         decided.progress.failed += i64::from(decision.is_err());
-        if let Some(mut decision) = decision.unwrap_or_default() {
-            decision.order.health_turns = turns(&decision.order, catalogue);
+        if let Some(decision) = decision.unwrap_or_default() {
             decided.progress.count(before, &decision.order, now);
             decided.decisions.push(decision);
             continue;
@@ -204,7 +203,12 @@ fn decide(
 ///
 /// # Errors
 /// `BeyondHorizon`.
-pub(super) fn anew(before: &Order, replan: &Replan, told: bool, cx: &Context<'_>) -> Result<Option<Decision>, Refusal> {
+pub(super) fn anew(
+    before: &Order,
+    replan: &Replan,
+    told: bool,
+    cx: &mut Context<'_>,
+) -> Result<Option<Decision>, Refusal> {
     if replan.dates { replan::decide(before, (replan.cause, &replan.reason), told, cx) } else { Ok(None) }
 }
 

@@ -5,11 +5,22 @@
 //! instant does nothing, and what a kill interrupts is found again by the next tick of any daemon. After a full batch two are
 //! under way at once.
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
 use crate::{
-    domain::{alerts::alarm, ids::Ids, order::Context},
+    domain::{
+        alerts::{alarm, trigger::Event},
+        catalogue::Catalogue,
+        ids::Ids,
+        order::{Context, Order},
+    },
     store::{
         StoreError, StoreFault,
-        facts::lock_due_alarms,
+        facts::{Facts, OrderFact, alerts_of, lock_due_alarms},
         write::{Writes, write},
     },
 };
@@ -92,9 +103,11 @@ async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> 
             detail: "the catalogue changed while it was read".into(),
         });
     }
-    let mut cx = Context { catalogue: &catalogue, now, ids, actor: ACTOR, fallback: &plant.settings.fallback };
+    let told = told(&mut transaction, &facts, &catalogue).await?;
+    let mut cx =
+        Context { catalogue: &catalogue, now, ids, actor: ACTOR, fallback: &plant.settings.fallback, cause: "" };
     let mut decisions: Vec<_> =
-        facts.found.iter().map(|fact| alarm::alarm(&fact.order, fact.alerted, &mut cx)).collect();
+        facts.found.iter().map(|fact| alarm::alarm(&fact.order, told.of(&fact.order), &mut cx)).collect();
     alarm::fold_first_digest(&mut decisions);
     let mut writes = Writes::default();
     for decision in &decisions {
@@ -107,8 +120,42 @@ async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> 
     kill_point("sweep-after-commit");
     Ok(SweepReport {
         examined: decisions.len(),
-        fired: decisions.iter().filter(|decision| decision.alert.is_some()).count(),
+        fired: decisions.iter().filter(|decision| !decision.alerts.is_empty()).count(),
         queued: decisions.iter().map(|decision| decision.effects.messages.len()).sum(),
         left: decisions.len() == plant.settings.sweep_batch,
     })
+}
+
+/// The alerts of visits, by order.
+#[derive(Debug, Default)]
+struct Told(HashMap<Uuid, Vec<(String, DateTime<Utc>)>>);
+
+impl Told {
+    fn of(&self, order: &Order) -> &[(String, DateTime<Utc>)] {
+        self.0.get(&order.id).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What the visits of these orders were told of. Whether they are overdue came with the orders; the rest is asked for only where
+/// there are triggers that come with time.
+async fn told(
+    connection: &mut PgConnection,
+    facts: &Facts<OrderFact>,
+    catalogue: &Catalogue,
+) -> Result<Told, StoreError> {
+    let timed =
+        catalogue.triggers.values().any(|it| it.spec.event.counts_days() || it.spec.event == Event::HealthChanged);
+    let mut told = Told::default();
+    if timed {
+        let visits: Vec<_> = facts.found.iter().map(|fact| (fact.order.id, fact.order.visit.sequence)).collect();
+        for (order, rule, at) in alerts_of(connection, &visits).await? {
+            told.0.entry(order).or_default().push((rule, at));
+        }
+        return Ok(told);
+    }
+    for fact in facts.found.iter().filter(|fact| fact.alerted) {
+        let at = fact.order.visit.due.map(|due| (alarm::OVERDUE.to_owned(), due.at));
+        told.0.insert(fact.order.id, at.into_iter().collect());
+    }
+    Ok(told)
 }

@@ -34,9 +34,9 @@ use super::{
 use crate::{
     domain::{
         advance,
+        alerts::fire::follow_up,
         catalogue::Catalogue,
         change_type, create,
-        health_turns::turns,
         ids::Ids,
         import::{self, Known},
         note,
@@ -304,8 +304,7 @@ impl Round<'_> {
                 own.insert(name);
             }
             match result {
-                Ok(Decided::Change(mut decision)) => {
-                    decision.order.health_turns = turns(&decision.order, self.catalogue);
+                Ok(Decided::Change(decision)) => {
                     outcomes.push(Outcome::Done {
                         order: Box::new(decision.order.clone()),
                         effects: Box::new(decision.effects.clone()),
@@ -369,12 +368,13 @@ impl Round<'_> {
             ids: self.ids,
             actor: &unit.actor,
             fallback: &self.plant.settings.fallback,
+            cause: "",
         };
         let found = |order: &OrderRef| {
             let refusal = || Refusal::NotFound { kind: Kind::Order, id: order.to_string() };
             self.known.orders[place].as_ref().ok_or_else(refusal)
         };
-        match change {
+        let mut decided = match change {
             Change::Create { order, on_behalf_of } => {
                 let taken = earlier.is_some() || self.known.numbers[place].as_ref().is_some_and(|fact| fact.taken);
                 create::create(order, on_behalf_of, taken, &mut cx).map(Decided::change)
@@ -417,7 +417,12 @@ impl Round<'_> {
                 let decision = import::import(order, known, &mut cx)?;
                 Ok(decision.map_or(Decided::Nothing(Outcome::Unchanged), Decided::change))
             }
+        }?;
+        if let Decided::Change(decision) = &mut decided {
+            let before = self.known.orders[place].as_ref().filter(|_| !decision.created).map(|fact| &fact.order);
+            follow_up(before, decision, &mut cx);
         }
+        Ok(decided)
     }
 }
 

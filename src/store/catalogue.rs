@@ -8,6 +8,10 @@ use sqlx::{PgExecutor, types::Json};
 
 use super::{Store, StoreError};
 use crate::domain::{
+    alerts::{
+        trigger::{Trigger, TriggerSpec},
+        webhook::{Webhook, WebhookSpec},
+    },
     catalogue::{CalendarEntry, Catalogue, Department, OrderType, Stage, Status, StatusClock, StatusKind, User},
     moves::AllowedMove,
     plan::Method,
@@ -18,6 +22,25 @@ use crate::domain::{
 struct CalendarRow {
     id: String,
     spec: serde_json::Value,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TriggerRow {
+    id: String,
+    spec: TriggerSpec,
+    active_since: DateTime<Utc>,
+    version: i64,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WebhookRow {
+    id: String,
+    spec: WebhookSpec,
     version: i64,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -88,7 +111,7 @@ pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, Sto
                 SELECT id, spec, version, created_at, updated_at FROM calendars ORDER BY id LIMIT 1000
             ) AS c) AS "calendars!: Json<Vec<CalendarRow>>",
             (SELECT COALESCE(json_agg(u), '[]') FROM (
-                SELECT id, display_name, email, roles, inactive, language, zone, version, created_at, updated_at
+                SELECT id, display_name, email, roles, inactive, language, zone, alerts, version, created_at, updated_at
                 FROM users ORDER BY id LIMIT 10000
             ) AS u) AS "users!: Json<Vec<User>>",
             (SELECT COALESCE(json_agg(d), '[]') FROM (
@@ -112,7 +135,13 @@ pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, Sto
             ) AS s) AS "statuses!: Json<Vec<StatusRow>>",
             (SELECT COALESCE(json_agg(g), '[]') FROM (
                 SELECT id, name, colour FROM stages ORDER BY position LIMIT 200
-            ) AS g) AS "stages!: Json<Vec<Stage>>"
+            ) AS g) AS "stages!: Json<Vec<Stage>>",
+            (SELECT COALESCE(json_agg(t), '[]') FROM (
+                SELECT id, spec, active_since, version, created_at, updated_at FROM triggers ORDER BY id LIMIT 1000
+            ) AS t) AS "triggers!: Json<Vec<TriggerRow>>",
+            (SELECT COALESCE(json_agg(w), '[]') FROM (
+                SELECT id, spec, version, created_at, updated_at FROM webhooks ORDER BY id LIMIT 1000
+            ) AS w) AS "webhooks!: Json<Vec<WebhookRow>>"
         FROM catalogue_version"#
     )
     .fetch_one(executor)
@@ -131,6 +160,8 @@ pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, Sto
     }
     Ok(Catalogue {
         version: row.version,
+        triggers: row.triggers.0.into_iter().map(trigger).collect(),
+        webhooks: row.webhooks.0.into_iter().map(webhook).collect(),
         stages: Arc::new(row.stages.0),
         stages_version: row.stages_version,
         schedule_version: row.schedule_version,
@@ -146,6 +177,29 @@ pub(super) async fn read(executor: impl PgExecutor<'_>) -> Result<Catalogue, Sto
             .map(|department| (department.id.clone(), Arc::new(department)))
             .collect(),
     })
+}
+
+fn trigger(row: TriggerRow) -> (String, Arc<Trigger>) {
+    let trigger = Trigger {
+        id: row.id,
+        spec: row.spec,
+        active_since: row.active_since,
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    };
+    (trigger.id.clone(), Arc::new(trigger))
+}
+
+fn webhook(row: WebhookRow) -> (String, Arc<Webhook>) {
+    let webhook = Webhook {
+        id: row.id,
+        spec: row.spec,
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    };
+    (webhook.id.clone(), Arc::new(webhook))
 }
 
 fn calendar(row: CalendarRow) -> Result<(String, Arc<CalendarEntry>), StoreError> {

@@ -30,10 +30,11 @@ impl CatalogueEdit {
 
     async fn write_user(&mut self, user: &User) -> Result<(), StoreError> {
         let done = sqlx::query!(
-            "INSERT INTO users (id, display_name, email, roles, inactive, version, created_at, updated_at, language, zone)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+            "INSERT INTO users (id, display_name, email, roles, inactive, version, created_at, updated_at, language, zone, alerts)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
             ON CONFLICT (id) DO UPDATE SET display_name = excluded.display_name, email = excluded.email,
                 roles = excluded.roles, inactive = excluded.inactive, language = excluded.language, zone = excluded.zone,
+                alerts = excluded.alerts,
                 version = excluded.version, updated_at = excluded.updated_at
             WHERE users.version = excluded.version - 1",
             user.id,
@@ -45,7 +46,8 @@ impl CatalogueEdit {
             user.created_at,
             user.updated_at,
             user.language,
-            user.zone
+            user.zone,
+            sqlx::types::Json(&user.alerts) as _
         )
         .execute(&mut *self.transaction)
         .await

@@ -38,6 +38,12 @@ pub struct DeliveryRow {
     pub next_attempt_at: Option<DateTime<Utc>>,
     /// When it was settled.
     pub settled_at: Option<DateTime<Utc>>,
+    /// `MAIL` or `WEBHOOK`.
+    pub channel: String,
+    /// Id of the trigger that decided it, or empty.
+    pub rule: String,
+    /// The digest that told it.
+    pub digest_id: Option<Uuid>,
 }
 
 /// One attempt.
@@ -80,17 +86,18 @@ impl Store {
             r#"SELECT id AS "id!", kind AS "kind!", state AS "state!", user_id, address AS "address!", order_id AS "order_id!",
                    order_number AS "order_number!", subject AS "subject!", message_id AS "message_id!",
                    attempts AS "attempts!", uncertain_count AS "uncertain_count!", detail AS "detail!",
-                   created_at AS "created_at!", next_attempt_at, settled_at
+                   created_at AS "created_at!", next_attempt_at, settled_at, channel AS "channel!", rule AS "rule!", digest_id
                FROM (
                    (SELECT id, kind, state, user_id, address, order_id, order_number, subject, message_id, attempts,
-                           uncertain_count, detail, created_at, next_attempt_at, NULL::timestamptz AS settled_at
+                           uncertain_count, detail, created_at, next_attempt_at, NULL::timestamptz AS settled_at, channel, rule,
+                           NULL::uuid AS digest_id
                     FROM outbox
                     WHERE ($1::text[] IS NULL OR state = ANY($1)) AND ($2::uuid IS NULL OR order_id = $2)
                       AND ($3::text IS NULL OR user_id = $3) AND ($4::uuid IS NULL OR id < $4)
                     ORDER BY id DESC LIMIT $5)
                    UNION ALL
                    (SELECT id, kind, state, user_id, address, order_id, order_number, subject, message_id, attempts,
-                           uncertain_count, detail, created_at, NULL, settled_at
+                           uncertain_count, detail, created_at, NULL, settled_at, channel, rule, digest_id
                     FROM deliveries
                     WHERE ($1::text[] IS NULL OR state = ANY($1)) AND ($2::uuid IS NULL OR order_id = $2)
                       AND ($3::text IS NULL OR user_id = $3) AND ($4::uuid IS NULL OR id < $4)
@@ -117,14 +124,16 @@ impl Store {
             r#"SELECT id AS "id!", kind AS "kind!", state AS "state!", user_id, address AS "address!", order_id AS "order_id!",
                    order_number AS "order_number!", subject AS "subject!", message_id AS "message_id!",
                    attempts AS "attempts!", uncertain_count AS "uncertain_count!", detail AS "detail!",
-                   created_at AS "created_at!", next_attempt_at, settled_at, message
+                   created_at AS "created_at!", next_attempt_at, settled_at, message, channel AS "channel!", rule AS "rule!",
+                   digest_id
                FROM (
                    SELECT id, kind, state, user_id, address, order_id, order_number, subject, message_id, attempts,
-                          uncertain_count, detail, created_at, next_attempt_at, NULL::timestamptz AS settled_at, message
+                          uncertain_count, detail, created_at, next_attempt_at, NULL::timestamptz AS settled_at, message, channel,
+                          rule, NULL::uuid AS digest_id
                    FROM outbox WHERE id = $1
                    UNION ALL
                    SELECT id, kind, state, user_id, address, order_id, order_number, subject, message_id, attempts,
-                          uncertain_count, detail, created_at, NULL, settled_at, message
+                          uncertain_count, detail, created_at, NULL, settled_at, message, channel, rule, digest_id
                    FROM deliveries WHERE id = $1
                ) AS both_tables LIMIT 1"#,
             id
@@ -149,6 +158,9 @@ impl Store {
                 created_at: row.created_at,
                 next_attempt_at: row.next_attempt_at,
                 settled_at: row.settled_at,
+                channel: row.channel,
+                rule: row.rule,
+                digest_id: row.digest_id,
             };
             (delivery, row.message.unwrap_or_default())
         }))
@@ -186,13 +198,15 @@ impl Store {
                failed AS (
                    DELETE FROM deliveries WHERE id = $1 AND state = 'FAILED'
                    RETURNING id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence,
-                       due_at, facts, attempts, uncertain_count, detail, subject, message_id, message, created_at),
+                       due_at, facts, attempts, uncertain_count, detail, subject, message_id, message, created_at,
+                       channel, rule),
                revived AS (
                    INSERT INTO outbox (
                        id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
-                       facts, next_attempt_at, attempts, uncertain_count, detail, subject, message_id, message, created_at)
+                       facts, next_attempt_at, attempts, uncertain_count, detail, subject, message_id, message, created_at, channel,
+                       rule)
                    SELECT id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence,
-                       due_at, facts, $2, attempts, uncertain_count, detail, subject, message_id, message, created_at
+                       due_at, facts, $2, attempts, uncertain_count, detail, subject, message_id, message, created_at, channel, rule
                    FROM failed RETURNING id),
                done AS (SELECT id FROM hurried UNION ALL SELECT id FROM revived),
                answered AS (

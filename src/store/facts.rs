@@ -11,7 +11,7 @@ use super::{Store, StoreError};
 use crate::domain::{
     health_turns::HealthTurns,
     note::{Assessment, Note},
-    order::{Due, DueSource, Entry, Interrupted, Order, Visit},
+    order::{Acknowledgement, Due, DueSource, Entry, Interrupted, Order, Visit},
     plan::{Method, Planned},
     projection::Projection,
 };
@@ -68,6 +68,8 @@ pub(super) struct OrderRow {
     pub open_questions: Vec<Uuid>,
     pub assessment: Option<Json<Assessment>>,
     pub finish: Option<Json<Projection>>,
+    pub followers: Vec<String>,
+    pub acknowledged: Option<Json<Acknowledgement>>,
     pub history_sequence: i32,
     pub import_fingerprint: Option<Vec<u8>>,
     pub imported_at: Option<DateTime<Utc>>,
@@ -152,6 +154,7 @@ macro_rules! order_rows {
                 NULLIF(o.late_from, 'infinity') AS "late_from",
                 o.cycle_status, o.holds AS "holds: _", o.lost_days,
                 o.last_note AS "last_note: _", o.open_questions, o.assessment AS "assessment: _", o.finish AS "finish: _",
+                o.followers, o.acknowledged AS "acknowledged: _",
                 o.history_sequence, o.import_fingerprint, o.imported_at, o.version,
                 o.revision, o.created_at, o.updated_at "# + $rest $(+ $more)*
             $(, $argument)*
@@ -313,6 +316,29 @@ pub(crate) async fn lock_due_alarms(
     facts(rows)
 }
 
+/// The alerts of these visits (order, sequence): order, rule, instant.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn alerts_of(
+    connection: &mut PgConnection,
+    visits: &[(Uuid, i32)],
+) -> Result<Vec<(Uuid, String, DateTime<Utc>)>, StoreError> {
+    let (orders, sequences): (Vec<Uuid>, Vec<i32>) = visits.iter().copied().unzip();
+    let rows = sqlx::query!(
+        "SELECT a.order_id, a.rule, a.due_at
+        FROM UNNEST($1::uuid[], $2::integer[]) AS v (order_id, sequence)
+        JOIN alerts a ON a.order_id = v.order_id AND a.visit_sequence = v.sequence
+        ORDER BY a.order_id, a.rule, a.due_at",
+        &orders,
+        &sequences
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(|error| StoreError::new("read alerts", error))?;
+    Ok(rows.into_iter().map(|row| (row.order_id, row.rule, row.due_at)).collect())
+}
+
 pub(super) fn facts(rows: Vec<OrderRow>) -> Result<Option<Facts<OrderFact>>, StoreError> {
     let Some(first) = rows.first() else { return Ok(None) };
     let (database_now, catalogue_version) = (first.database_now, first.catalogue_version);
@@ -406,6 +432,8 @@ pub(super) fn order(row: OrderRow) -> Result<Order, StoreError> {
             completed: false,
             counted: scheduling.counted,
         },
+        followers: row.followers,
+        acknowledged: row.acknowledged.map(|it| it.0),
         health_turns: HealthTurns { ahead_until: row.ahead_until, late_from: row.late_from },
         next_alarm_at: row.next_alarm_at,
         closed_at: row.closed_at,

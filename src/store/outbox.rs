@@ -95,7 +95,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"UPDATE outbox SET state = 'CLAIMED', token = $1, lease_until = clock_timestamp() + make_interval(secs => $2)
                WHERE id IN (
-                   SELECT id FROM outbox WHERE state IN ('READY', 'UNCERTAIN') AND next_attempt_at <= $3
+                   SELECT id FROM outbox WHERE channel = 'MAIL' AND state IN ('READY', 'UNCERTAIN') AND next_attempt_at <= $3
                    ORDER BY next_attempt_at, id LIMIT $4 FOR UPDATE SKIP LOCKED)
                RETURNING id, recipient_name, address, order_id, facts AS "facts: Json<MessageFacts>", message, attempts, created_at"#,
             token,
@@ -139,10 +139,23 @@ impl Store {
         let row = sqlx::query!(
             r#"WITH claim AS (
                    SELECT m.id, CASE m.kind
+                       WHEN 'ESCALATION' THEN EXISTS (
+                           SELECT FROM orders o
+                           WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
+                             AND o.due_at = m.due_at
+                             AND (o.acknowledged ->> 'visit')::integer IS DISTINCT FROM o.visit_sequence)
+                       WHEN 'STALE' THEN EXISTS (
+                           SELECT FROM orders o
+                           WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
+                             AND o.updated_at <= m.created_at)
                        WHEN 'OVERDUE' THEN EXISTS (
                            SELECT FROM orders o
                            WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
                              AND o.due_at = m.due_at)
+                       WHEN 'DUE_SOON' THEN EXISTS (
+                           SELECT FROM orders o
+                           WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
+                             AND o.due_at = m.due_at AND o.due_at > $4)
                        -- As long as one of its orders is still overdue, or was only counted.
                        WHEN 'OVERDUE_DIGEST' THEN (m.facts #>> '{OverdueDigest,more}')::bigint > 0 OR EXISTS (
                            SELECT FROM json_array_elements(m.facts #> '{OverdueDigest,orders}') f
@@ -204,15 +217,17 @@ impl Store {
             r#"WITH gone AS (
                    DELETE FROM outbox WHERE id = $1 AND token = $2
                    RETURNING id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence,
-                       due_at, facts, attempts, uncertain_count, subject, message_id, message, created_at),
+                       due_at, facts, attempts, uncertain_count, subject, message_id, message, created_at,
+                       channel, rule),
                tried AS (
                    INSERT INTO delivery_attempts (delivery_id, number, ended_at, outcome, reply)
                    SELECT id, $5, $6, $7, $8 FROM gone WHERE $5::integer IS NOT NULL)
                INSERT INTO deliveries (
                    id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
-                   facts, state, attempts, uncertain_count, detail, subject, message_id, message, created_at, settled_at)
+                   facts, state, attempts, uncertain_count, detail, subject, message_id, message, created_at, settled_at, channel,
+                   rule)
                SELECT id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
-                   facts, $3, attempts, uncertain_count, $4, subject, message_id, message, created_at, $6
+                   facts, $3, attempts, uncertain_count, $4, subject, message_id, message, created_at, $6, channel, rule
                FROM gone"#,
             id,
             token,

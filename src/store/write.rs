@@ -17,10 +17,11 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, facts::Scheduling};
 use crate::domain::{
-    alerts::message::MessageFacts,
+    alerts::message::{MessageFacts, Way},
     note::{Assessment, Note},
-    order::{Decision, HistoryDetail, Order, Visit},
+    order::{Acknowledgement, Decision, HistoryDetail, Order, Visit},
     projection::Projection,
+    task::Task,
 };
 
 /// A stored answer.
@@ -78,6 +79,8 @@ struct OrderOut<'a> {
     open_questions: &'a [Uuid],
     assessment: Option<&'a Assessment>,
     finish: Option<&'a Projection>,
+    followers: &'a [String],
+    acknowledged: Option<&'a Acknowledgement>,
     history_sequence: i32,
     import_fingerprint: Option<String>,
     imported_at: Option<DateTime<Utc>>,
@@ -129,9 +132,10 @@ struct HistoryOut<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct AlertOut {
+struct AlertOut<'a> {
     order_id: Uuid,
     visit_sequence: i32,
+    rule: &'a str,
     due_at: DateTime<Utc>,
     fired_at: DateTime<Utc>,
 }
@@ -150,6 +154,26 @@ struct MessageOut<'a> {
     due_at: Option<DateTime<Utc>>,
     facts: &'a MessageFacts,
     created_at: DateTime<Utc>,
+    channel: &'static str,
+    rule: &'a str,
+    state: &'static str,
+    next_attempt_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Serialize)]
+struct TaskOut<'a> {
+    id: Uuid,
+    title: &'a str,
+    description: &'a str,
+    order_id: Option<Uuid>,
+    order_number: &'a str,
+    assigned_user: Option<&'a str>,
+    assigned_department: Option<&'a str>,
+    due_on: Option<NaiveDate>,
+    due_at: Option<DateTime<Utc>>,
+    made_by: &'a str,
+    rule: &'a str,
+    created_at: DateTime<Utc>,
 }
 
 /// Rows for every table, gathered from decisions.
@@ -161,8 +185,9 @@ pub struct Writes<'a> {
     visits: Vec<VisitOut<'a>>,
     notes: Vec<NoteOut<'a>>,
     history: Vec<HistoryOut<'a>>,
-    alerts: Vec<AlertOut>,
+    alerts: Vec<AlertOut<'a>>,
     messages: Vec<MessageOut<'a>>,
+    tasks: Vec<TaskOut<'a>>,
     requests: Vec<RequestOut>,
 }
 
@@ -189,10 +214,11 @@ impl<'a> Writes<'a> {
             imported: entry.imported,
             detail: &entry.detail,
         }));
-        self.alerts.extend(decision.alert.iter().map(|(visit_sequence, due_at)| AlertOut {
+        self.alerts.extend(decision.alerts.iter().map(|alert| AlertOut {
             order_id: order.id,
-            visit_sequence: *visit_sequence,
-            due_at: *due_at,
+            visit_sequence: alert.visit,
+            rule: &alert.rule,
+            due_at: alert.at,
             fired_at: now,
         }));
         self.messages.extend(decision.effects.messages.iter().map(|message| MessageOut {
@@ -208,7 +234,15 @@ impl<'a> Writes<'a> {
             due_at: message.due_at,
             facts: &message.facts,
             created_at: now,
+            channel: message.channel.as_str(),
+            rule: &message.rule,
+            state: if message.way == Way::Now { "READY" } else { "GATHERED" },
+            next_attempt_at: match message.way {
+                Way::Now => now,
+                Way::Gathered { until } => until,
+            },
         }));
+        self.tasks.extend(decision.effects.tasks.iter().map(task_out));
     }
 
     /// Adds a stored answer.
@@ -288,6 +322,8 @@ fn order_out(order: &Order) -> OrderOut<'_> {
         open_questions: &order.open_questions,
         assessment: order.assessment.as_ref(),
         finish: order.finish.as_ref(),
+        followers: &order.followers,
+        acknowledged: order.acknowledged.as_ref(),
         history_sequence: order.history_sequence,
         import_fingerprint: order.import_fingerprint.as_deref().map(hex),
         imported_at: order.imported_at,
@@ -295,6 +331,23 @@ fn order_out(order: &Order) -> OrderOut<'_> {
         revision: order.revision,
         created_at: order.created_at,
         updated_at: order.updated_at,
+    }
+}
+
+fn task_out(task: &Task) -> TaskOut<'_> {
+    TaskOut {
+        id: task.id,
+        title: &task.title,
+        description: &task.description,
+        order_id: task.order.as_ref().map(|(id, _)| *id),
+        order_number: task.order.as_ref().map_or("", |(_, number)| number),
+        assigned_user: task.user.as_deref(),
+        assigned_department: task.department.as_deref(),
+        due_on: task.due.map(|(on, _)| on),
+        due_at: task.due.map(|(_, at)| at),
+        made_by: &task.made_by,
+        rule: &task.rule,
+        created_at: task.created_at,
     }
 }
 
@@ -354,8 +407,8 @@ pub(crate) async fn write(
                 next_alarm_at timestamptz, closed_at timestamptz, completed text[], interrupted_status text,
                 interrupted_due_on date, interrupted_source text, scheduling jsonb, ahead_until timestamptz,
                 late_from timestamptz, cycle_status text, holds jsonb, lost_days integer,
-                last_note jsonb, open_questions uuid[], assessment jsonb, finish jsonb, history_sequence integer,
-                version bigint, revision bigint, updated_at timestamptz)),
+                last_note jsonb, open_questions uuid[], assessment jsonb, finish jsonb, followers text[],
+                acknowledged jsonb, history_sequence integer, version bigint, revision bigint, updated_at timestamptz)),
         catalogue AS MATERIALIZED (SELECT share_catalogue() AS version),
         locked AS MATERIALIZED (
             SELECT o.id FROM orders o JOIN wanted w ON o.id = w.id
@@ -377,6 +430,7 @@ pub(crate) async fn write(
                 scheduling = w.scheduling, ahead_until = w.ahead_until, late_from = COALESCE(w.late_from, 'infinity'),
                 cycle_status = w.cycle_status, holds = w.holds, lost_days = w.lost_days, last_note = w.last_note,
                 open_questions = w.open_questions, assessment = w.assessment, finish = w.finish,
+                followers = w.followers, acknowledged = w.acknowledged,
                 history_sequence = w.history_sequence, version = w.version, revision = w.revision,
                 updated_at = w.updated_at,
                 touched_at = CASE WHEN w.revision > o.revision THEN clock_timestamp() ELSE o.touched_at END
@@ -399,7 +453,8 @@ pub(crate) async fn write(
                 entered_at, entered_on, due_on, due_at, due_source, rework, resumed, entered_by, entered_for, status_name,
                 next_alarm_at, closed_at, completed, interrupted_status, interrupted_due_on, interrupted_source,
                 scheduling, ahead_until, late_from,
-                cycle_status, holds, lost_days, last_note, open_questions, assessment, finish, history_sequence,
+                cycle_status, holds, lost_days, last_note, open_questions, assessment, finish, followers, acknowledged,
+                history_sequence,
                 import_fingerprint, imported_at, version, revision, created_at, updated_at, touched_at)
             SELECT
                 id, number, order_type, title, customer_reference, vendor_reference, sales_order_line, product, quantity,
@@ -407,7 +462,8 @@ pub(crate) async fn write(
                 entered_at, entered_on, due_on, due_at, due_source, rework, resumed, entered_by, entered_for, status_name,
                 next_alarm_at, closed_at, completed, interrupted_status, interrupted_due_on, interrupted_source,
                 scheduling, ahead_until, COALESCE(late_from, 'infinity'),
-                cycle_status, holds, lost_days, last_note, open_questions, assessment, finish, history_sequence,
+                cycle_status, holds, lost_days, last_note, open_questions, assessment, finish, followers, acknowledged,
+                history_sequence,
                 import_fingerprint, imported_at, version, revision, created_at, updated_at, clock_timestamp()
             FROM json_to_recordset($1::json) AS t (
                 id uuid, number text, order_type text, title text, customer_reference text, vendor_reference text,
@@ -418,8 +474,8 @@ pub(crate) async fn write(
                 next_alarm_at timestamptz, closed_at timestamptz, completed text[], interrupted_status text,
                 interrupted_due_on date, interrupted_source text, scheduling jsonb, ahead_until timestamptz,
                 late_from timestamptz, cycle_status text, holds jsonb, lost_days integer,
-                last_note jsonb, open_questions uuid[], assessment jsonb, finish jsonb, history_sequence integer,
-                import_fingerprint bytea, imported_at timestamptz, version bigint, revision bigint, created_at timestamptz, updated_at timestamptz)),
+                last_note jsonb, open_questions uuid[], assessment jsonb, finish jsonb, followers text[],
+                acknowledged jsonb, history_sequence integer, import_fingerprint bytea, imported_at timestamptz, version bigint, revision bigint, created_at timestamptz, updated_at timestamptz)),
         opened AS (
             INSERT INTO visits (
                 order_id, sequence, status, status_name, entered_at, entered_on, due_on, due_at, due_source, rework,
@@ -445,19 +501,38 @@ pub(crate) async fn write(
                 imported boolean, detail json)),
         alerted AS (
             INSERT INTO alerts (order_id, visit_sequence, rule, due_at, fired_at)
-            SELECT order_id, visit_sequence, 'OVERDUE', due_at, fired_at
+            SELECT order_id, visit_sequence, rule, due_at, fired_at
             FROM json_to_recordset($7::json) AS t (
-                order_id uuid, visit_sequence integer, due_at timestamptz, fired_at timestamptz)),
+                order_id uuid, visit_sequence integer, rule text, due_at timestamptz, fired_at timestamptz)),
+        sent AS MATERIALIZED (
+            SELECT * FROM json_to_recordset($8::json) AS t (
+                id uuid, dedup_key text, kind text, user_id text, recipient_name text, address text, order_id uuid,
+                order_number text, visit_sequence integer, due_at timestamptz, facts json, created_at timestamptz,
+                channel text, rule text, state text, next_attempt_at timestamptz)),
         queued AS (
             INSERT INTO outbox (
                 id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
-                facts, next_attempt_at, created_at)
+                facts, next_attempt_at, created_at, channel, rule, state)
             SELECT
                 id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
-                facts, created_at, created_at
-            FROM json_to_recordset($8::json) AS t (
-                id uuid, dedup_key text, kind text, user_id text, recipient_name text, address text, order_id uuid,
-                order_number text, visit_sequence integer, due_at timestamptz, facts json, created_at timestamptz)),
+                facts, next_attempt_at, created_at, channel, rule, state
+            FROM sent),
+        gathered AS (
+            INSERT INTO digests (address, user_id, due_at)
+            SELECT address, min(user_id), min(next_attempt_at) FROM sent WHERE state = 'GATHERED'
+            GROUP BY address ORDER BY address
+            ON CONFLICT (address) DO UPDATE SET due_at = excluded.due_at WHERE digests.due_at > excluded.due_at),
+        tasked AS (
+            INSERT INTO tasks (
+                id, title, description, order_id, order_number, assigned_user, assigned_department, due_on, due_at,
+                state, made_by, rule, created_at, updated_at)
+            SELECT
+                id, title, description, order_id, order_number, assigned_user, assigned_department, due_on, due_at,
+                'OPEN', made_by, rule, created_at, created_at
+            FROM json_to_recordset($13::json) AS t (
+                id uuid, title text, description text, order_id uuid, order_number text, assigned_user text,
+                assigned_department text, due_on date, due_at timestamptz, made_by text, rule text,
+                created_at timestamptz)),
         answered AS (
             INSERT INTO requests (id, fingerprint, outcome, created_at)
             SELECT id, fingerprint, outcome, created_at
@@ -482,7 +557,8 @@ pub(crate) async fn write(
         Json(&writes.requests) as _,
         count(writes.updated.len()),
         count(writes.closed.len()),
-        catalogue_version
+        catalogue_version,
+        Json(&writes.tasks) as _
     )
     .fetch_one(connection)
     .await

@@ -83,6 +83,9 @@ fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
         HistoryKind::Updated => vec!["fields changed".to_owned()],
         HistoryKind::TypeChanged => vec![format!("type changed: {closed}{opened}")],
         HistoryKind::CycleEdited => vec![format!("the cycle was edited: {closed}{opened}")],
+        HistoryKind::Alerted => vec![format!("trigger '{}' fired", entry.trigger)],
+        HistoryKind::Acknowledged => vec![words::acknowledged(entry.acknowledgement.as_ref())],
+        HistoryKind::Followed => Vec::new(),
     };
     lines.extend(entry.changes.iter().map(words::field_change));
     lines.extend(reason(entry));
@@ -122,6 +125,7 @@ pub(super) fn consequences(entry: &HistoryEntry, before: Option<&HistoryEntry>) 
     for message in &entry.messages {
         lines.push(format!("message to {} ({})", words::recipient(message), words::word(&message.kind, "")));
     }
+    lines.extend(entry.tasks.iter().map(|task| format!("task made: {}", task.title)));
     lines
 }
 

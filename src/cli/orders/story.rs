@@ -112,6 +112,12 @@ fn headline(entry: &HistoryEntry, earlier: &[HistoryEntry]) -> Line {
             let changes = if changes.is_empty() { "the type".to_owned() } else { changes.join(", ") };
             format!("{who} changed {changes}: it went {step}")
         }
+        HistoryKind::Alerted => format!("the trigger '{}' fired", entry.trigger),
+        HistoryKind::Acknowledged => format!("{who} {}", words::acknowledged(entry.acknowledgement.as_ref())),
+        HistoryKind::Followed => format!(
+            "{who} changed who follows it: {}",
+            entry.changes.iter().map(words::field_change).collect::<Vec<_>>().join(", ")
+        ),
         HistoryKind::CycleEdited => {
             let same = entry.closed_visit.as_ref().map(|visit| &visit.status) == opened.map(|visit| &visit.status);
             match (&entry.closed_visit, opened) {

@@ -1,42 +1,220 @@
-//! Alarms: what fires when an order's next alarm has come, and when the next one is.
+//! Alarms: what comes with time for an order, what of it fires at an instant, and when the next alarm is.
 //!
-//! An alert is unique per visit, rule and due time: the database keeps it, and the order's `next_alarm_at` is cleared with it.
-//! So a second tick finds nothing; a due date that is moved and missed again alerts again.
+//! An open order has one `next_alarm_at`. Everything that time alone brings is counted anew from the order whenever it is asked
+//! for (`coming`), so nothing about it is stored but what has fired: an alert is unique per visit, rule and instant, and the
+//! database keeps it. `OVERDUE` is a rule of its own, whoever is told; the others are triggers, by their ids.
+//!
+//! | who asks | from which instant on |
+//! |---|---|
+//! | a change that opens a visit, moves its due time, or acknowledges it | from the beginning: what has fired already is passed over by the sweep |
+//! | any other change | after `now`, or what is waiting for the sweep already |
+//! | the sweep, after it has decided | after `now` |
+//!
+//! So an alarm may come too early, which costs a look at one order, and never too late. Of a rule with several instants that have
+//! passed (an escalation after an outage, or after a snooze) the latest one fires, once.
+
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
+    event::Occurrence,
+    fire,
     message::{DIGEST_LINES_MAX, Message, MessageFacts, Topic},
-    recipients,
+    trigger::{Event, REPEATS_MAX, Trigger},
 };
-use crate::domain::order::{Context, Decision, Effects, HistoryDetail, HistoryKind, Order};
+use crate::domain::{
+    catalogue::Catalogue,
+    order::{Alert, Context, Decision, HistoryDetail, HistoryKind, Order},
+    schedule::{self, Calendar},
+};
 
-/// What fires for one order at `now`. Its next alarm is settled either way, so that a tick always makes progress. `alerted`: the
-/// visit was reported for this very due time before, and the date was moved away and back since; that is not told again.
-pub fn alarm(before: &Order, alerted: bool, cx: &mut Context<'_>) -> Decision {
+/// The rule that every order has: its visit is overdue.
+pub const OVERDUE: &str = "OVERDUE";
+
+/// Something that time brings.
+struct Coming<'a> {
+    at: DateTime<Utc>,
+    trigger: Option<&'a Trigger>,
+    occurrence: Occurrence,
+}
+
+impl Coming<'_> {
+    fn rule(&self) -> &str {
+        self.trigger.map_or(OVERDUE, |trigger| &trigger.id)
+    }
+}
+
+/// Everything that time brings for an order as it stands, in no order.
+fn coming<'a>(order: &Order, catalogue: &'a Catalogue) -> Vec<Coming<'a>> {
+    let mut found = Vec::new();
+    if order.closed_at.is_some() {
+        return found;
+    }
+    if let Some(due) = order.visit.due {
+        found.push(Coming { at: due.at, trigger: None, occurrence: Occurrence::StatusOverdue });
+    }
+    let mut timed = catalogue
+        .triggers
+        .values()
+        .filter(|it| {
+            it.spec.event.comes_with_time()
+                && it.spec.event != Event::StatusOverdue
+                && it.looks_at(&order.order_type, &order.visit.status)
+        })
+        .peekable();
+    if timed.peek().is_none() {
+        return found;
+    }
+    let Ok(calendar) = catalogue.calendar_of_visit(order) else { return found };
+    for trigger in timed {
+        let first = found.len();
+        let mut push = |at, occurrence| found.push(Coming { at, trigger: Some(trigger.as_ref()), occurrence });
+        let days = trigger.spec.days;
+        match (trigger.spec.event, order.visit.due) {
+            (Event::DueSoon, Some(due)) => {
+                if let Ok(day) = schedule::backward(calendar, due.on, days) {
+                    let at = schedule::instant(calendar.zone(), day, 0);
+                    if at > order.visit.entered_at && at < due.at {
+                        push(at, Occurrence::DueSoon { days });
+                    }
+                }
+            }
+            (Event::Escalation, Some(due)) => {
+                for (at, days, step) in steps(trigger, order, due.on, calendar) {
+                    push(at, Occurrence::Escalation { days, step });
+                }
+            }
+            (Event::Stale, _) => {
+                let since = order.updated_at;
+                if let Ok(day) = schedule::forward(calendar, schedule::local_date(calendar, since), days) {
+                    push(schedule::due_at(calendar, day), Occurrence::Stale { days, since });
+                }
+            }
+            (Event::HealthChanged, _) => {
+                let turns = order.health_turns;
+                for at in [turns.ahead_until, turns.late_from].into_iter().flatten() {
+                    // A turn that a change brought along was told with that change.
+                    if at > order.updated_at {
+                        let before = turns.at(at - chrono::TimeDelta::microseconds(1));
+                        push(at, Occurrence::HealthChanged { before, after: turns.at(at) });
+                    }
+                }
+            }
+            _ => {}
+        }
+        let mut index = first;
+        while index < found.len() {
+            if found[index].at < trigger.active_since { drop(found.swap_remove(index)) } else { index += 1 }
+        }
+    }
+    found
+}
+
+/// The steps of an escalation: instant, business days after the due date, number from 1. None while the visit is acknowledged;
+/// those that a snooze passes over come at its end.
+fn steps(
+    trigger: &Trigger,
+    order: &Order,
+    due_on: NaiveDate,
+    calendar: &Calendar,
+) -> impl Iterator<Item = (DateTime<Utc>, u32, u32)> {
+    let acknowledged = order.acknowledged.as_ref().filter(|it| it.visit == order.visit.sequence);
+    let silent = acknowledged.is_some_and(|it| it.until.is_none());
+    let snoozed = acknowledged.and_then(|it| it.until);
+    let repeat = trigger.spec.repeat_days;
+    let count = match (silent, repeat) {
+        (true, _) => 0,
+        (false, 0) => 1,
+        (false, _) => REPEATS_MAX + 1,
+    };
+    let first = trigger.spec.days;
+    (0..count).map_while(move |index| {
+        let days = first + index * repeat;
+        let at = schedule::due_at(calendar, schedule::forward(calendar, due_on, days).ok()?);
+        Some((snoozed.map_or(at, |until| at.max(until)), days, index + 1))
+    })
+}
+
+/// The earliest instant at which anything comes, after `after`; `None`: from the beginning.
+#[must_use]
+pub fn next(order: &Order, catalogue: &Catalogue, after: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    coming(order, catalogue).iter().map(|it| it.at).filter(|at| after.is_none_or(|after| *at > after)).min()
+}
+
+/// The next alarm of an order after a change.
+#[must_use]
+pub fn after_change(
+    before: Option<&Order>,
+    order: &Order,
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    if order.closed_at.is_some() {
+        return None;
+    }
+    let due = |order: &Order| order.visit.due.map(|due| due.at);
+    let same = |before: &&Order| {
+        before.closed_at.is_none()
+            && before.visit.sequence == order.visit.sequence
+            && due(before) == due(order)
+            && before.acknowledged == order.acknowledged
+    };
+    match before.filter(same) {
+        None => next(order, catalogue, None),
+        Some(before) => before.next_alarm_at.filter(|at| *at <= now).or_else(|| next(order, catalogue, Some(now))),
+    }
+}
+
+/// What fires for one order at `now`. Its next alarm is settled either way, so that a tick always makes progress. `told` are the
+/// alerts of the visit so far, by rule and instant: a due date that was moved away and back is not told again.
+pub fn alarm(before: &Order, told: &[(String, DateTime<Utc>)], cx: &mut Context<'_>) -> Decision {
     let mut order = before.clone();
     order.version += 1;
-    let due = match before.visit.due {
-        Some(due) if before.overdue(cx.now) && !alerted => due,
-        due => {
-            let waits = before.closed_at.is_none() && !before.overdue(cx.now);
-            order.next_alarm_at = due.map(|due| due.at).filter(|_| waits);
-            return Decision::of(order);
+    let catalogue = cx.catalogue;
+    let mut due: Vec<Coming<'_>> = coming(before, catalogue).into_iter().filter(|it| it.at <= cx.now).collect();
+    order.next_alarm_at = next(before, catalogue, Some(cx.now));
+    due.sort_by(|a, b| (a.at, a.rule()).cmp(&(b.at, b.rule())));
+    let mut decision = Decision::of(order);
+    for (index, fired) in due.iter().enumerate() {
+        let later = due[index + 1..].iter().any(|it| it.rule() == fired.rule());
+        let known = told.iter().any(|(rule, at)| *at == fired.at && rule == fired.rule());
+        let past = matches!(fired.occurrence, Occurrence::DueSoon { .. }) && before.overdue(cx.now);
+        if !later && !known && !past {
+            ring(&mut decision, fired, cx);
         }
+    }
+    decision
+}
+
+/// Adds what one thing that came does to a decision.
+fn ring(decision: &mut Decision, fired: &Coming<'_>, cx: &mut Context<'_>) {
+    let catalogue = cx.catalogue;
+    let triggers: Vec<&Trigger> = match fired.trigger {
+        Some(trigger) => vec![trigger],
+        None => fire::waiting_for(Event::StatusOverdue, &decision.order, &decision.order.visit.status, catalogue)
+            .filter(|it| fired.at >= it.active_since)
+            .collect(),
     };
-    order.next_alarm_at = None;
-    let people = recipients::of_overdue(&order, cx);
-    let messages = recipients::messages(&order, people, Topic::Overdue, cx, MessageFacts::Overdue);
+    let mut told = fire::Told::default();
+    for trigger in &triggers {
+        told.add(fire::act(trigger, &decision.order, &fired.occurrence, Some(fired.at), cx));
+    }
+    if fired.trigger.is_some() && told.is_nothing() {
+        return;
+    }
+    let order = &mut decision.order;
     let detail = HistoryDetail {
         opened: Some(order.visit.clone()),
-        messages: messages.iter().map(Message::summary).collect(),
+        messages: told.messages.iter().map(Message::summary).collect(),
+        tasks: told.tasks.iter().map(|task| (task.id, task.title.clone())).collect(),
+        rule: fired.trigger.map(|trigger| trigger.id.clone()).unwrap_or_default(),
+        reason: fired.trigger.map(|trigger| trigger.spec.name.clone()).unwrap_or_default(),
         ..HistoryDetail::default()
     };
-    let entry = order.record(HistoryKind::Overdue, cx.now, cx.actor, "", detail);
-    Decision {
-        alert: Some((order.visit.sequence, due.at)),
-        effects: Effects { messages, ..Effects::default() },
-        history: vec![entry],
-        ..Decision::of(order)
-    }
+    let kind = if fired.trigger.is_some() { HistoryKind::Alerted } else { HistoryKind::Overdue };
+    decision.history.push(order.record(kind, cx.now, cx.actor, "", detail));
+    decision.alerts.push(Alert { visit: order.visit.sequence, rule: fired.rule().to_owned(), at: fired.at });
+    decision.effects.messages.extend(told.messages);
+    decision.effects.tasks.extend(told.tasks);
 }
 
 /// Whether the order was overdue already when it was imported: then its first alert is part of a digest.
@@ -54,7 +232,11 @@ pub fn fold_first_digest(decisions: &mut [Decision]) {
         if !in_first_digest(&decision.order) {
             continue;
         }
-        for message in std::mem::take(&mut decision.effects.messages) {
+        let (folded, others) = std::mem::take(&mut decision.effects.messages)
+            .into_iter()
+            .partition(|message| matches!(message.facts, MessageFacts::Overdue(_)));
+        decision.effects.messages = others;
+        for message in Vec::<Message>::from(folded) {
             let MessageFacts::Overdue(facts) = message.facts else { continue };
             let digest = if let Some((_, digest)) =
                 digests.iter_mut().find(|(_, digest)| digest.recipient.address == message.recipient.address)
@@ -71,6 +253,9 @@ pub fn fold_first_digest(decisions: &mut [Decision]) {
                     order_number: message.order_number,
                     visit_sequence: message.visit_sequence,
                     due_at: None,
+                    rule: message.rule,
+                    way: message.way,
+                    channel: message.channel,
                 };
                 let place = digests.len();
                 digests.push((index, digest));
@@ -98,9 +283,11 @@ pub fn fold_first_digest(decisions: &mut [Decision]) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use chrono::{DateTime, TimeDelta};
 
-    use super::*;
+    use super::{super::trigger::tests::overdue, *};
     use crate::domain::{
         catalogue::{Catalogue, OrderType},
         create::{NewOrder, blank},
@@ -131,16 +318,29 @@ mod tests {
         let mut order = blank(&NewOrder::default(), uuid::Uuid::nil(), at.date_naive(), at, &order_type);
         order.visit.due = Some(Due { on: at.date_naive(), at, source: DueSource::Manual });
         order.next_alarm_at = Some(at);
-        let catalogue = Catalogue::default();
+        let triggers = [("overdue".to_owned(), Arc::new(overdue()))].into();
+        let catalogue = Catalogue { triggers, ..Catalogue::default() };
         let mut ids = Ids::seeded(1);
         // alerted before, seconds from the due time to now, alerts, next alarm
         for (alerted, seconds, alerts, next) in
             [(false, 0, true, None), (true, 0, false, None), (false, -1, false, Some(at)), (true, -1, false, Some(at))]
         {
             let now = at + TimeDelta::seconds(seconds);
-            let mut cx = Context { catalogue: &catalogue, now, ids: &mut ids, actor: "andon", fallback: "fallback@x" };
-            let decision = alarm(&order, alerted, &mut cx);
-            assert_eq!((decision.alert.is_some(), decision.order.next_alarm_at), (alerts, next), "{alerted} {seconds}");
+            let mut cx = Context {
+                catalogue: &catalogue,
+                now,
+                ids: &mut ids,
+                actor: "andon",
+                fallback: "fallback@x",
+                cause: "",
+            };
+            let told = if alerted { vec![(OVERDUE.to_owned(), at)] } else { Vec::new() };
+            let decision = alarm(&order, &told, &mut cx);
+            assert_eq!(
+                (!decision.alerts.is_empty(), decision.order.next_alarm_at),
+                (alerts, next),
+                "{alerted} {seconds}"
+            );
             assert_eq!(decision.effects.messages.len(), usize::from(alerts));
         }
     }

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::event::Occurrence;
 use crate::domain::note::{Note, NoteKind};
 
 /// Orders that one digest lists; what is more is counted.
@@ -44,6 +45,12 @@ pub enum Why {
     Fallback(String),
     /// Was named by the caller: as a user, by a role, or with a department.
     Notified,
+    /// Works in the department (by name) that has the order.
+    MemberOf(String),
+    /// Follows the order.
+    Follower,
+    /// A trigger (by name) names the person, a role or a department of the person, or the address.
+    Trigger(String),
 }
 
 /// An order as it stood when the message was decided.
@@ -113,10 +120,36 @@ pub enum MessageFacts {
         /// The note.
         note: NoteFacts,
     },
+    /// A trigger tells of what happened.
+    Happened(Box<Happened>),
+    /// The same to a program: rendered as JSON when it is sent.
+    Called(Box<Happened>),
+}
+
+/// What happened, as a trigger tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Happened {
+    /// The order after it.
+    pub order: OrderFacts,
+    /// What happened.
+    pub occurrence: Occurrence,
+    /// Id of the trigger.
+    pub trigger: String,
+    /// Name of the trigger.
+    pub trigger_name: String,
+    /// Subject and text of the trigger's own, rendered; empty = the usual ones.
+    #[serde(default)]
+    pub subject: String,
+    /// See `subject`.
+    #[serde(default)]
+    pub text: String,
+    /// Travels along a chain of webhooks and calls; empty in mails.
+    #[serde(default)]
+    pub cause: String,
 }
 
 /// What a message is about, as the database writes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Topic {
     /// One order is overdue.
@@ -129,6 +162,28 @@ pub enum Topic {
     /// A note was added.
     #[serde(rename = "NOTE_ADDED")]
     Note,
+    /// An order was created.
+    OrderCreated,
+    /// It entered a status.
+    StatusEntered,
+    /// It left one.
+    StatusLeft,
+    /// It is due soon.
+    DueSoon,
+    /// It is still overdue, and nobody has acknowledged it.
+    Escalation,
+    /// Nothing happens to it.
+    Stale,
+    /// Its health is another.
+    HealthChanged,
+    /// It is due on another day.
+    DueDateChanged,
+    /// It was closed.
+    OrderClosed,
+    /// What was gathered for a person.
+    Digest,
+    /// Somebody has something to do.
+    Task,
 }
 
 impl Topic {
@@ -140,8 +195,36 @@ impl Topic {
             Self::OverdueDigest => "OVERDUE_DIGEST",
             Self::Advance => "ADVANCED",
             Self::Note => "NOTE_ADDED",
+            Self::OrderCreated => "ORDER_CREATED",
+            Self::StatusEntered => "STATUS_ENTERED",
+            Self::StatusLeft => "STATUS_LEFT",
+            Self::DueSoon => "DUE_SOON",
+            Self::Escalation => "ESCALATION",
+            Self::Stale => "STALE",
+            Self::HealthChanged => "HEALTH_CHANGED",
+            Self::DueDateChanged => "DUE_DATE_CHANGED",
+            Self::OrderClosed => "ORDER_CLOSED",
+            Self::Digest => "DIGEST",
+            Self::Task => "TASK",
         }
     }
+
+    /// The kinds that a person can choose a pace for.
+    pub const CHOSEN: [Self; 13] = [
+        Self::Overdue,
+        Self::Escalation,
+        Self::DueSoon,
+        Self::Stale,
+        Self::HealthChanged,
+        Self::DueDateChanged,
+        Self::OrderCreated,
+        Self::StatusEntered,
+        Self::StatusLeft,
+        Self::OrderClosed,
+        Self::Advance,
+        Self::Note,
+        Self::Task,
+    ];
 }
 
 /// Who gets a message.
@@ -153,6 +236,40 @@ pub struct Recipient {
     pub name: String,
     /// Address.
     pub address: String,
+}
+
+/// When a message leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Way {
+    /// At once, as a message of its own.
+    #[default]
+    Now,
+    /// With the digest of its recipient.
+    Gathered {
+        /// When that digest is due; an earlier one takes it along.
+        until: DateTime<Utc>,
+    },
+}
+
+/// By what means a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Channel {
+    /// To a mailbox.
+    #[default]
+    Mail,
+    /// To a program: `address` is `webhook:` and the id of the webhook.
+    Webhook,
+}
+
+impl Channel {
+    /// As the database writes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "MAIL",
+            Self::Webhook => "WEBHOOK",
+        }
+    }
 }
 
 /// One message for one recipient.
@@ -176,6 +293,15 @@ pub struct Message {
     pub due_at: Option<DateTime<Utc>>,
     /// What it tells.
     pub facts: MessageFacts,
+    /// Id of the trigger that decided it; empty when a caller did.
+    #[serde(default)]
+    pub rule: String,
+    /// When it leaves.
+    #[serde(default)]
+    pub way: Way,
+    /// By what means.
+    #[serde(default)]
+    pub channel: Channel,
 }
 
 impl Message {

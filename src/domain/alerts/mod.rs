@@ -2,5 +2,11 @@
 
 pub mod alarm;
 pub mod backoff;
+pub mod event;
+pub mod fire;
 pub mod message;
+pub mod preferences;
 pub mod recipients;
+pub mod template;
+pub mod trigger;
+pub mod webhook;

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::message::{Message, MessageFacts, NoteFacts, OrderFacts, Recipient, Topic, Why};
+use super::{
+    message::{Channel, Message, MessageFacts, NoteFacts, OrderFacts, Recipient, Topic, Way, Why},
+    preferences,
+    trigger::{Recipients, Trigger},
+};
 use crate::domain::{
     catalogue::User,
     note::Notify,
@@ -16,18 +20,31 @@ struct Gathered<'a> {
     users: BTreeSet<&'a str>,
     addresses: BTreeSet<String>,
     passed_over: Vec<String>,
+    /// Who is not told, since the person did it.
+    without: Option<&'a str>,
+    /// Whether that person would have been told.
+    left_out: bool,
 }
 
 impl<'a> Gathered<'a> {
     fn new() -> Self {
-        Self { people: Vec::new(), users: BTreeSet::new(), addresses: BTreeSet::new(), passed_over: Vec::new() }
+        Self {
+            people: Vec::new(),
+            users: BTreeSet::new(),
+            addresses: BTreeSet::new(),
+            passed_over: Vec::new(),
+            without: None,
+            left_out: false,
+        }
     }
 
     fn add(&mut self, user: &'a User, why: Why) {
         if !self.users.insert(&user.id) {
             return;
         }
-        if user.inactive {
+        if self.without == Some(user.id.as_str()) {
+            self.left_out = true;
+        } else if user.inactive {
             self.passed_over.push(format!("{} is inactive", user.display_name));
         } else if user.email.is_empty() {
             self.passed_over.push(format!("{} has no address", user.display_name));
@@ -38,9 +55,15 @@ impl<'a> Gathered<'a> {
         }
     }
 
+    fn add_address(&mut self, address: &str, why: Why) {
+        if self.addresses.insert(address.to_lowercase()) {
+            self.people.push((Recipient { user: None, name: String::new(), address: address.to_owned() }, why));
+        }
+    }
+
     /// Those who were gathered; the fallback address when nobody is left. `nobody` tells why when nobody was passed over.
     fn or_fallback(mut self, fallback: &str, nobody: &str) -> Vec<(Recipient, Why)> {
-        if self.people.is_empty() {
+        if self.people.is_empty() && !self.left_out {
             let why = if self.passed_over.is_empty() { nobody.to_owned() } else { self.passed_over.join("; ") };
             let recipient = Recipient { user: None, name: String::new(), address: fallback.to_owned() };
             self.people.push((recipient, Why::Fallback(why)));
@@ -49,19 +72,67 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// Who is told that an order is overdue: its assignee, and the managers of its department.
+/// Whom a trigger tells: each person once, for the first reason that holds. Who brought it about and wants no messages about that
+/// is passed over, and is not missed.
 #[must_use]
-pub fn of_overdue(order: &Order, cx: &Context<'_>) -> Vec<(Recipient, Why)> {
+pub fn of_trigger(
+    trigger: &Trigger,
+    to: &Recipients,
+    order: &Order,
+    by: &str,
+    cx: &Context<'_>,
+) -> Vec<(Recipient, Why)> {
+    let catalogue = cx.catalogue;
     let mut gathered = Gathered::new();
-    if let Some(user) = order.assigned_user.as_deref().and_then(|id| cx.catalogue.users.get(id)) {
-        gathered.add(user, Why::Assignee);
+    gathered.without = catalogue.users.get(by).filter(|user| user.alerts.skip_own).map(|user| user.id.as_str());
+    let user = |id: &String| catalogue.users.get(id).map(AsRef::as_ref);
+    let department = order.assigned_department.as_deref().and_then(|id| catalogue.departments.get(id));
+    if to.assignee
+        && let Some(assignee) = order.assigned_user.as_ref().and_then(user)
+    {
+        gathered.add(assignee, Why::Assignee);
     }
-    if let Some(department) = order.assigned_department.as_deref().and_then(|id| cx.catalogue.departments.get(id)) {
-        for manager in department.managers.iter().filter_map(|id| cx.catalogue.users.get(id)) {
+    if let Some(department) = department {
+        let managers = department.managers.iter().filter(|_| to.department_managers);
+        for manager in managers.filter_map(user) {
             gathered.add(manager, Why::ManagerOf(department.name.clone()));
         }
+        let members = department.members.iter().filter(|_| to.department_members);
+        for member in members.filter_map(user) {
+            gathered.add(member, Why::MemberOf(department.name.clone()));
+        }
     }
-    gathered.or_fallback(cx.fallback, "nobody is assigned, and the department has no manager")
+    for follower in order.followers.iter().filter(|_| to.followers).filter_map(user) {
+        gathered.add(follower, Why::Follower);
+    }
+    let named = || Why::Trigger(trigger.spec.name.clone());
+    for person in to.users.iter().filter_map(user) {
+        gathered.add(person, named());
+    }
+    for department in to.departments.iter().filter_map(|id| catalogue.departments.get(id)) {
+        for person in department.managers.iter().chain(&department.members).filter_map(user) {
+            gathered.add(person, named());
+        }
+    }
+    for role in &to.roles {
+        for person in catalogue.users.values().filter(|user| !user.inactive && user.roles.contains(role)) {
+            gathered.add(person, named());
+        }
+    }
+    for address in &to.addresses {
+        gathered.add_address(address, named());
+    }
+    // Followers alone: an order that nobody follows is nothing that anybody missed.
+    let only_followers = *to == Recipients { followers: true, ..Recipients::default() };
+    if only_followers && gathered.people.is_empty() && gathered.passed_over.is_empty() {
+        return Vec::new();
+    }
+    let nobody = if to.assignee && to.department_managers && to.users.is_empty() {
+        "nobody is assigned, and the department has no manager"
+    } else {
+        "nobody of those whom the trigger names is there"
+    };
+    gathered.or_fallback(cx.fallback, nobody)
 }
 
 /// The messages to those whom a caller named; none when nobody was named.
@@ -112,29 +183,23 @@ pub fn messages(
         .into_iter()
         .map(|(recipient, why)| {
             let id = cx.ids.next(cx.now);
-            let due_at = order.visit.due.map(|due| due.at);
-            let dedup_key = match (topic, due_at) {
-                (Topic::Overdue, Some(at)) => {
-                    format!(
-                        "overdue/{}/{}/{}/{}",
-                        order.id,
-                        order.visit.sequence,
-                        at.timestamp_micros(),
-                        recipient.address
-                    )
-                }
-                _ => format!("message/{id}"),
-            };
+            let user = recipient.user.as_deref().and_then(|id| cx.catalogue.users.get(id));
+            let way = user.map_or(Way::Now, |user| {
+                preferences::way(user, topic, cx.catalogue.calendar_of_visit(order).ok(), cx.catalogue, cx.now)
+            });
             Message {
                 id,
-                dedup_key,
+                dedup_key: format!("message/{id}"),
                 topic,
                 order_id: order.id,
                 order_number: order.number.clone(),
                 visit_sequence: order.visit.sequence,
-                due_at: if topic == Topic::Overdue { due_at } else { None },
+                due_at: None,
                 facts: facts(order_facts(order, why, cx)),
                 recipient,
+                rule: String::new(),
+                way,
+                channel: Channel::Mail,
             }
         })
         .collect()
@@ -186,6 +251,7 @@ mod tests {
             inactive,
             language: String::new(),
             zone: String::new(),
+            alerts: crate::domain::alerts::preferences::Preferences::default(),
             version: 1,
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,

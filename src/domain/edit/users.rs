@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Change, Edited, Named, OnOrders, check_etag, check_room, faults::Faults, invalid, not_found, set, taken};
 use crate::domain::{
+    alerts::preferences::Preferences,
     catalogue::{Catalogue, User},
     refusal::{Kind, Refusal},
     violation::Violations,
@@ -135,6 +136,7 @@ impl UserEdit {
             inactive: false,
             language: String::new(),
             zone: String::new(),
+            alerts: Preferences::default(),
             version: 0,
             created_at: now,
             updated_at: now,

@@ -6,7 +6,8 @@ use chrono_tz::Tz;
 /// The first instant at which clocks in `zone` read `minute` minutes after midnight of `day`, 0 to 1440 (24:00, which is
 /// midnight of the day after). Where the clocks skip that reading, the first instant after the gap; where it comes twice, the
 /// first of the two.
-pub(super) fn instant(zone: Tz, day: NaiveDate, minute: u16) -> DateTime<Utc> {
+#[must_use]
+pub fn instant(zone: Tz, day: NaiveDate, minute: u16) -> DateTime<Utc> {
     let local = day.and_time(NaiveTime::MIN) + TimeDelta::minutes(i64::from(minute));
     if let Some(instant) = zone.from_local_datetime(&local).earliest() {
         return instant.with_timezone(&Utc);

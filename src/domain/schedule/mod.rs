@@ -28,4 +28,5 @@ pub use due::{
 };
 pub use explain::{DayTrace, EXPLAINED_DAYS_MAX, explain_backward, explain_forward, explain_work};
 pub use hold::{held_work, lost_days};
+pub use local::instant;
 pub use work::{work_backward, work_between, work_forward};

@@ -118,6 +118,13 @@ pub(super) fn words(facts: &MessageFacts, link_pattern: Option<&str>) -> (String
             let verdict = format!("{} {did}", name(&note.author));
             (subject, letter(badge, BLUE, verdict, order, Some(note), heading, &[], link_pattern))
         }
+        MessageFacts::Happened(happened) | MessageFacts::Called(happened) => {
+            let order = &happened.order;
+            let subject = format!("{}: {}", subject_name(order), name(&happened.trigger_name));
+            let note = order.last_note.as_ref();
+            let verdict = name(&happened.trigger_name);
+            (subject, letter("TOLD", BLUE, verdict, order, note, "Last note", &[], link_pattern))
+        }
     };
     (cut(&subject, SUBJECT_CHARS_MAX), words)
 }
@@ -273,6 +280,9 @@ fn why(reason: &Why) -> String {
         Why::Fallback(text) => {
             format!("nobody else could be told ({})", name(text).trim_end_matches('.'))
         }
+        Why::MemberOf(department) => format!("you work in {}, which has the order", name(department)),
+        Why::Follower => "you follow the order".to_owned(),
+        Why::Trigger(trigger) => format!("the trigger '{}' names you", name(trigger)),
         Why::Notified => "somebody asked for you to be told".to_owned(),
     }
 }

@@ -1,0 +1,299 @@
+//! Fire: what triggers do about a change, and about what time brought.
+//!
+//! A change is compared with the order before it, in one place for all verbs, so that a preview, a bulk call and a recomputation
+//! tell the same. Whatever a trigger decides is written in the transaction of the change.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    alarm,
+    event::Occurrence,
+    message::{Channel, Happened, Message, MessageFacts, NoteFacts, Topic, Way},
+    preferences, recipients, template,
+    trigger::{Action, EmailAction, Event, TaskAction, Trigger},
+};
+use crate::domain::{
+    alerts::message::{Recipient, Why},
+    catalogue::Catalogue,
+    health_turns::turns,
+    order::{Context, Decision, Order},
+    schedule,
+    task::{NewTask, Task},
+};
+
+/// Address of a webhook in the outbox: this and its id.
+pub const WEBHOOK_PREFIX: &str = "webhook:";
+
+/// What triggers decided.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Messages to people and programs.
+    pub messages: Vec<Message>,
+    /// Tasks.
+    pub tasks: Vec<Task>,
+}
+
+impl Told {
+    /// Adds what another trigger decided.
+    pub fn add(&mut self, more: Self) {
+        self.messages.extend(more.messages);
+        self.tasks.extend(more.tasks);
+    }
+
+    /// Whether nobody is told anything.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.messages.is_empty() && self.tasks.is_empty()
+    }
+}
+
+/// The triggers that wait for an event of an order in a status.
+pub fn waiting_for<'a>(
+    event: Event,
+    order: &Order,
+    status: &str,
+    catalogue: &'a Catalogue,
+) -> impl Iterator<Item = &'a Trigger> {
+    let all = catalogue.triggers.values().map(AsRef::as_ref);
+    all.filter(move |it| it.spec.event == event && it.looks_at(&order.order_type, status))
+}
+
+/// What follows from every change of an order, whatever made it: when its health turns, its next alarm, and what triggers do.
+pub fn follow_up(before: Option<&Order>, decision: &mut Decision, cx: &mut Context<'_>) {
+    let catalogue = cx.catalogue;
+    let order = &mut decision.order;
+    order.health_turns = turns(order, catalogue);
+    let imported = decision.created && order.imported_at.is_some();
+    order.next_alarm_at = if imported {
+        // What lies in the past of an import is told once, with the others; see `import`.
+        order.next_alarm_at.into_iter().chain(alarm::next(order, catalogue, Some(cx.now))).min()
+    } else {
+        alarm::after_change(before, order, catalogue, cx.now)
+    };
+    if !imported {
+        fire(before, decision, cx);
+    }
+}
+
+/// Adds to a decision what triggers do about it.
+fn fire(before: Option<&Order>, decision: &mut Decision, cx: &mut Context<'_>) {
+    let catalogue = cx.catalogue;
+    for (occurrence, status) in happened(before, decision, cx) {
+        let event = occurrence.event();
+        let triggers: Vec<&Trigger> = waiting_for(event, &decision.order, &status, catalogue).collect();
+        let now = cx.now;
+        for trigger in triggers.into_iter().filter(|it| now >= it.active_since) {
+            let told = act(trigger, &decision.order, &occurrence, None, cx);
+            if let Some(entry) = decision.history.last_mut() {
+                entry.detail.messages.extend(told.messages.iter().map(Message::summary));
+                entry.detail.tasks.extend(told.tasks.iter().map(|task| (task.id, task.title.clone())));
+            }
+            decision.effects.messages.extend(told.messages);
+            decision.effects.tasks.extend(told.tasks);
+        }
+    }
+}
+
+/// What a change made happen, each with the status that it is about.
+fn happened(before: Option<&Order>, decision: &Decision, cx: &Context<'_>) -> Vec<(Occurrence, String)> {
+    let order = &decision.order;
+    let status = &order.visit.status;
+    let entry = decision.history.last();
+    let by = entry.map_or_else(
+        || cx.actor.to_owned(),
+        |entry| if entry.acted_for.is_empty() { entry.actor.clone() } else { entry.acted_for.clone() },
+    );
+    let mut found = Vec::new();
+    let mut add = |occurrence, status: &String| found.push((occurrence, status.clone()));
+    match before {
+        None => {
+            add(Occurrence::OrderCreated { by: by.clone() }, status);
+            add(Occurrence::StatusEntered { from: String::new(), by: by.clone() }, status);
+        }
+        Some(before) if before.visit.sequence != order.visit.sequence => {
+            let from = before.visit.status_name.clone();
+            add(Occurrence::StatusLeft { from: from.clone(), by: by.clone() }, &before.visit.status);
+            add(Occurrence::StatusEntered { from, by: by.clone() }, status);
+        }
+        Some(before) => {
+            let on = |order: &Order| order.visit.due.map(|due| due.on);
+            if on(before) != on(order) && order.closed_at.is_none() {
+                let cause = entry.and_then(|entry| entry.detail.due_cause);
+                let changed =
+                    Occurrence::DueDateChanged { before: on(before), after: on(order), cause, by: by.clone() };
+                add(changed, status);
+            }
+        }
+    }
+    for note in &decision.notes {
+        add(Occurrence::NoteAdded { note: NoteFacts::from(note) }, status);
+    }
+    if let Some(before) = before {
+        let (was, is) = (before.health_turns.at(cx.now), order.health_turns.at(cx.now));
+        if was != is && is.is_some() && order.closed_at.is_none() {
+            add(Occurrence::HealthChanged { before: was, after: is }, status);
+        }
+    }
+    if order.closed_at.is_some() && before.is_none_or(|before| before.closed_at.is_none()) {
+        add(Occurrence::OrderClosed { by }, status);
+    }
+    found
+}
+
+/// What one trigger does about one thing that happened; nothing when the order is not one that it means. `at` is the instant at
+/// which time brought it, and keeps the messages of one alert apart from those of any other.
+pub fn act(
+    trigger: &Trigger,
+    order: &Order,
+    occurrence: &Occurrence,
+    at: Option<DateTime<Utc>>,
+    cx: &mut Context<'_>,
+) -> Told {
+    let mut told = Told::default();
+    if !trigger.spec.condition.holds(order, cx.now) {
+        return told;
+    }
+    for action in &trigger.spec.actions {
+        match action {
+            Action::Email(email) => told.messages.extend(mails(trigger, email, order, occurrence, at, cx)),
+            Action::Webhook(webhook) => told.messages.push(call(trigger, webhook, order, occurrence, at, cx)),
+            Action::Task(task) => told.tasks.extend(make_task(trigger, task, order, occurrence, cx)),
+        }
+    }
+    told
+}
+
+fn mails(
+    trigger: &Trigger,
+    action: &EmailAction,
+    order: &Order,
+    occurrence: &Occurrence,
+    at: Option<DateTime<Utc>>,
+    cx: &mut Context<'_>,
+) -> Vec<Message> {
+    let topic = occurrence.topic();
+    let people = recipients::of_trigger(trigger, &action.to, order, occurrence.by(), cx);
+    let mut messages = Vec::with_capacity(people.len());
+    for (recipient, why) in people {
+        let facts = recipients::order_facts(order, why, cx);
+        let own = !action.subject.is_empty() || !action.body.is_empty();
+        let facts = if *occurrence == Occurrence::StatusOverdue && !own {
+            MessageFacts::Overdue(facts)
+        } else {
+            let mut happened = Happened {
+                order: facts,
+                occurrence: occurrence.clone(),
+                trigger: trigger.id.clone(),
+                trigger_name: trigger.spec.name.clone(),
+                subject: String::new(),
+                text: String::new(),
+                cause: String::new(),
+            };
+            // A template that fails must not keep the alert from anybody: it goes out in the usual words.
+            happened.subject = template::render(&action.subject, &happened, &recipient).unwrap_or_default();
+            happened.text = template::render(&action.body, &happened, &recipient).unwrap_or_default();
+            MessageFacts::Happened(Box::new(happened))
+        };
+        messages.push(message(trigger, order, topic, (recipient, Channel::Mail, facts), at, cx));
+    }
+    messages
+}
+
+fn call(
+    trigger: &Trigger,
+    webhook: &str,
+    order: &Order,
+    occurrence: &Occurrence,
+    at: Option<DateTime<Utc>>,
+    cx: &mut Context<'_>,
+) -> Message {
+    let name = cx.catalogue.webhooks.get(webhook).map_or_else(String::new, |it| it.spec.description.clone());
+    let recipient = Recipient { user: None, name, address: format!("{WEBHOOK_PREFIX}{webhook}") };
+    let happened = Happened {
+        order: recipients::order_facts(order, Why::Trigger(trigger.spec.name.clone()), cx),
+        occurrence: occurrence.clone(),
+        trigger: trigger.id.clone(),
+        trigger_name: trigger.spec.name.clone(),
+        subject: String::new(),
+        text: String::new(),
+        cause: cx.cause.to_owned(),
+    };
+    let facts = MessageFacts::Called(Box::new(happened));
+    message(trigger, order, occurrence.topic(), (recipient, Channel::Webhook, facts), at, cx)
+}
+
+fn message(
+    trigger: &Trigger,
+    order: &Order,
+    topic: Topic,
+    (recipient, channel, facts): (Recipient, Channel, MessageFacts),
+    at: Option<DateTime<Utc>>,
+    cx: &mut Context<'_>,
+) -> Message {
+    let id = cx.ids.next(cx.now);
+    // What the program did before there were triggers keeps its name, so that no daemon tells it twice.
+    let dedup_key = at.map_or_else(
+        || format!("message/{id}"),
+        |at| {
+            let instant = at.timestamp_micros();
+            format!("{}/{}/{}/{instant}/{}", trigger.id, order.id, order.visit.sequence, recipient.address)
+        },
+    );
+    let user = recipient.user.as_deref().and_then(|id| cx.catalogue.users.get(id));
+    let way = user.map_or(Way::Now, |user| {
+        preferences::way(user, topic, cx.catalogue.calendar_of_visit(order).ok(), cx.catalogue, cx.now)
+    });
+    let due_at = order.visit.due.map(|due| due.at);
+    let about_due = matches!(topic, Topic::Overdue | Topic::Escalation | Topic::DueSoon);
+    Message {
+        id,
+        dedup_key,
+        topic,
+        recipient,
+        order_id: order.id,
+        order_number: order.number.clone(),
+        visit_sequence: order.visit.sequence,
+        due_at: due_at.filter(|_| about_due),
+        facts,
+        rule: trigger.id.clone(),
+        way,
+        channel,
+    }
+}
+
+fn make_task(
+    trigger: &Trigger,
+    action: &TaskAction,
+    order: &Order,
+    occurrence: &Occurrence,
+    cx: &mut Context<'_>,
+) -> Option<Task> {
+    let happened = Happened {
+        order: recipients::order_facts(order, Why::Trigger(trigger.spec.name.clone()), cx),
+        occurrence: occurrence.clone(),
+        trigger: trigger.id.clone(),
+        trigger_name: trigger.spec.name.clone(),
+        subject: String::new(),
+        text: String::new(),
+        cause: String::new(),
+    };
+    let nobody = Recipient { user: None, name: String::new(), address: String::new() };
+    let title = template::render(&action.title, &happened, &nobody).unwrap_or_else(|_| trigger.spec.name.clone());
+    let chosen = |id: &String| (!id.is_empty()).then(|| id.clone());
+    let (user, department) = match (chosen(&action.user), chosen(&action.department)) {
+        (None, None) => (order.assigned_user.clone(), order.assigned_department.clone()),
+        chosen => chosen,
+    };
+    let calendar = cx.catalogue.calendar_of_visit(order).ok()?;
+    let due_on = schedule::forward(calendar, schedule::local_date(calendar, cx.now), action.due_in_days).ok();
+    let new = NewTask {
+        title: title.chars().take(200).collect(),
+        order: Some((order.id, order.number.clone())),
+        user,
+        department,
+        due: due_on.map(|on| (on, schedule::due_at(calendar, on))),
+        rule: trigger.id.clone(),
+        ..NewTask::default()
+    };
+    Some(new.task(cx))
+}
