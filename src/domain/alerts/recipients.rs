@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    message::{Channel, Message, MessageFacts, NoteFacts, OrderFacts, Recipient, Topic, Way, Why},
+    message::{Channel, Message, MessageFacts, NoteFacts, OrderFacts, Reader, Recipient, Topic, Way, Why},
     preferences,
     trigger::{Recipients, Trigger},
 };
@@ -183,7 +183,7 @@ pub fn messages(
         .into_iter()
         .map(|(recipient, why)| {
             let id = cx.ids.next(cx.now);
-            let user = recipient.user.as_deref().and_then(|id| cx.catalogue.users.get(id));
+            let user = recipient.user.as_deref().and_then(|id| cx.catalogue.users.get(id)).map(AsRef::as_ref);
             let way = user.map_or(Way::Now, |user| {
                 preferences::way(user, topic, cx.catalogue.calendar_of_visit(order).ok(), cx.catalogue, cx.now)
             });
@@ -195,7 +195,7 @@ pub fn messages(
                 order_number: order.number.clone(),
                 visit_sequence: order.visit.sequence,
                 due_at: None,
-                facts: facts(order_facts(order, why, cx)),
+                facts: facts(OrderFacts { reader: Reader::of(user), ..order_facts(order, why, cx) }),
                 recipient,
                 rule: String::new(),
                 way,
@@ -205,7 +205,7 @@ pub fn messages(
         .collect()
 }
 
-/// The order as it stands, for a message.
+/// The order as it stands, for a message in the plant's language.
 #[must_use]
 pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
     let order_type = cx.catalogue.types.get(&order.order_type);
@@ -231,8 +231,10 @@ pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
             .and_then(|id| cx.catalogue.departments.get(id))
             .map(|department| department.name.clone()),
         customer_reference: order.customer_reference.clone(),
+        priority: order.priority,
         last_note: order.last_note.as_ref().map(NoteFacts::from),
         reason,
+        reader: Reader::default(),
     }
 }
 

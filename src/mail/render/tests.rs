@@ -38,7 +38,9 @@ fn order() -> OrderFacts {
         department: Some("Milling shop".into()),
         customer_reference: "PO 88-1234".into(),
         last_note: Some(note("Cutter broke, new one comes on Monday.\nCustomer knows.")),
+        priority: 0,
         reason: Why::ManagerOf("Milling shop".into()),
+        reader: crate::domain::alerts::message::Reader::default(),
     }
 }
 

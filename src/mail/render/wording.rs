@@ -118,6 +118,11 @@ pub(super) fn words(facts: &MessageFacts, link_pattern: Option<&str>) -> (String
             let verdict = format!("{} {did}", name(&note.author));
             (subject, letter(badge, BLUE, verdict, order, Some(note), heading, &[], link_pattern))
         }
+        MessageFacts::Digest(facts) => {
+            let orders: Vec<OrderFacts> = facts.lines().map(|line| line.order.clone()).collect();
+            let more = facts.count().saturating_sub(u32::try_from(orders.len()).unwrap_or(u32::MAX));
+            digest(&orders, more, link_pattern)
+        }
         MessageFacts::Happened(happened) | MessageFacts::Called(happened) => {
             let order = &happened.order;
             let subject = format!("{}: {}", subject_name(order), name(&happened.trigger_name));
