@@ -33,7 +33,7 @@ pub use schedule::ScheduleEdit;
 pub use stages::{STAGES_MAX, StagesEdit};
 pub use statuses::{NewStatus, StatusEdit, StatusRemoval};
 pub use types::{ICONS, NewOrderType, OrderTypeEdit, STATUSES_MAX, TYPES_MAX, colour};
-pub use users::{ROLES, Responsibilities, USERS_MAX, UserEdit};
+pub use users::{AlertsEdit, ROLES, Responsibilities, USERS_MAX, UserEdit};
 
 use std::{collections::BTreeMap, sync::Arc};
 
