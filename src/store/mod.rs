@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod catalogue_edit;
 mod catalogue_rows;
 pub mod deliveries;
+pub mod digests;
 mod error;
 pub mod facts;
 pub mod orders;
