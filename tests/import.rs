@@ -153,9 +153,10 @@ async fn what_is_overdue_now_is_told_in_one_digest_for_each_person_and_the_past_
     orders
         .push(v1::ImportedOrder { order: Some(order("N-1")), visits: vec![visit("planned", "2026-03-02T07:00:00Z")] });
     assert!(outcomes(&import(&shop.api, orders, false).await).iter().all(|o| *o == Outcome::Created));
-    // Told when nothing more has come for a minute.
+    // Found when the next minute is full, and told when nothing more has come for another.
+    shop.set("2026-03-02T08:01:00Z");
     eventually("all are found", async || (shop.api.messages().await.len() == 120).then_some(())).await;
-    shop.set("2026-03-02T08:05:00Z");
+    shop.set("2026-03-02T08:02:00Z");
     let received = sink.wait_for(2, std::time::Duration::from_secs(30)).await;
     eventually("the record says so", async || {
         let messages = shop.api.messages().await;
