@@ -303,13 +303,12 @@ async fn replanning(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
             () = bells.replan.notified() => {}
             () = shutdown.begun() => return,
         }
-        match replan::replan(&plant, || shutdown.has_begun()).await {
-            Ok(report) if report.batches > 0 => {
+        let stop = shutdown.clone();
+        match replan::replan(&plant, move || stop.has_begun()).await {
+            Ok(report) if report.left => {
                 tracing::info!(?report, "replan");
                 bells.sweep.notify_one();
-                if report.left {
-                    bells.replan.notify_one();
-                }
+                bells.replan.notify_one();
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "a recomputation was put off"),

@@ -360,7 +360,9 @@ async fn a_recomputation_alerts_once_and_takes_back_what_is_in_time_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_recomputation_goes_on_where_its_last_batch_ended() {
-    for point in ["replan-before-commit", "replan-after-commit"] {
+    let points =
+        ["replan-before-cut", "replan-after-cut", "replan-before-commit", "replan-after-commit", "replan-before-end"];
+    for point in points {
         let clock = TestClock::standing_at(MONDAY);
         let database = Database::create();
         let options = Options::new().clock(&clock);
@@ -393,6 +395,71 @@ async fn a_killed_recomputation_goes_on_where_its_last_batch_ended() {
             assert_eq!(moved, 1, "{point} {name}");
         }
     }
+}
+
+/// So many orders, due on Wednesday.
+async fn many(api: &Api, count: usize) {
+    let mut new = (0..count).map(|n| order(&format!("J-{n:04}")));
+    for _ in 0..count.div_ceil(1_000) {
+        api.create_many(new.by_ref().take(1_000).collect()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_daemons_share_a_recomputation_and_do_each_order_once() {
+    let shop = Shop::open(MONDAY).await;
+    let other = Daemon::start(&shop.database, Options::new().clock(&shop.clock)).await;
+    many(&shop.api, 4_000).await;
+    let (_, first) = update_calendar(&shop.api, closed("2026-03-03", "2026-03-04"), "exceptions", false).await;
+    // The second edit comes while the first recomputation runs, or before it.
+    let (_, second) = update_calendar(&other.api(), closed("2026-03-03", "2026-03-05"), "exceptions", false).await;
+    let first = finished(&shop.daemon, first).await;
+    let second = finished(&other, second).await;
+    for replan in [&first, &second] {
+        assert_eq!((replan.orders, replan.examined, replan.failed), (4_000, 4_000, 0), "{replan:?}");
+    }
+    let changed = "SELECT count(*) FROM history WHERE kind = 'DUE_DATE_CHANGED'";
+    assert_eq!(shop.database.number(changed).await, first.changed + second.changed);
+    let whole = "SELECT count(*) FROM orders o JOIN visits v ON v.order_id = o.id AND v.sequence = o.visit_sequence
+        WHERE o.due_on = '2026-03-06' AND (o.due_on, o.due_at, o.due_source) = (v.due_on, v.due_at, v.due_source)
+            AND o.next_alarm_at = o.due_at
+            AND o.history_sequence = (SELECT count(*) FROM history h WHERE h.order_id = o.id)
+            AND o.version = (SELECT max(c.version) FROM changes c WHERE c.order_id = o.id)
+            AND o.version = (SELECT count(*) FROM changes c WHERE c.order_id = o.id)";
+    assert_eq!(shop.database.number(whole).await, 4_000);
+    assert_eq!(shop.database.number("SELECT count(*) FROM replan_parts").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_cannot_be_written_is_stepped_over_and_counted() {
+    let shop = Shop::open(MONDAY).await;
+    many(&shop.api, 1_100).await;
+    let spoil = "WITH spoilt AS (
+            UPDATE visits SET due_on = NULL, due_at = NULL, due_source = NULL, left_at = entered_at
+            WHERE order_id = (SELECT id FROM orders WHERE number = 'J-0700') RETURNING 1)
+        SELECT count(*) FROM spoilt";
+    assert_eq!(shop.database.number(spoil).await, 1);
+    let (_, replan) = update_calendar(&shop.api, closed("2026-03-03", "2026-03-04"), "exceptions", false).await;
+    let replan = finished(&shop.daemon, replan).await;
+    assert_eq!((replan.examined, replan.changed, replan.failed), (1_100, 1_099, 1));
+    let stayed = "SELECT count(*) FROM orders WHERE due_on = '2026-03-03' AND number = 'J-0700'";
+    assert_eq!(shop.database.number(stayed).await, 1);
+    assert_eq!(shop.database.number("SELECT count(*) FROM orders WHERE due_on = '2026-03-05'").await, 1_099);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recomputation_that_the_version_before_began_is_finished() {
+    let shop = Shop::open(MONDAY).await;
+    many(&shop.api, 1_300).await;
+    let begun = "WITH begun AS (
+            INSERT INTO replans (cause, subject, reason, order_types, dates, actor, requested_at, orders, after_id, examined,
+                changed, started_at)
+            SELECT 'CALENDAR', 'x', '', ARRAY['job'], true, 'x', now(), 1300, id, 500, 7, now()
+            FROM orders ORDER BY id OFFSET 499 LIMIT 1 RETURNING id)
+        SELECT id FROM begun";
+    let id = shop.database.number(begun).await;
+    let replan = finished(&shop.daemon, id).await;
+    assert_eq!((replan.orders, replan.examined, replan.changed), (1_300, 1_300, 7));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
