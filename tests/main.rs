@@ -14,6 +14,7 @@ mod floors;
 mod holidays;
 mod import;
 mod model;
+mod nights;
 mod orders;
 mod overdue;
 mod python_client;

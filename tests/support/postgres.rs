@@ -203,6 +203,11 @@ impl Database {
         number
     }
 
+    /// Changes something behind the API.
+    pub async fn execute(&self, statements: String) {
+        execute(&self.url(), statements).await.expect("the statements can be carried out");
+    }
+
     /// Keeps an order from being changed until the connection is closed.
     pub async fn hold_order(&self, number: &str) -> PgConnection {
         let mut connection = connect(&self.url()).await;

@@ -27,7 +27,7 @@ pub fn lost_days(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) 
         let (first, last) = (local_date(calendar, *from), local_date(calendar, *to));
         count += open_days_between(calendar, measured.map_or(first, |measured| measured.max(first)), last);
         for day in [first, last] {
-            // Two holds may meet on a day, and where the clocks go back over midnight a hold may end on an earlier day.
+            // Two holds may meet on a day.
             if measured.is_none_or(|measured| measured < day) {
                 count += u32::from(is_lost(calendar, day, &merged));
                 measured = Some(day);
