@@ -238,7 +238,10 @@ async fn a_calendar_comes_back_as_it_was_written_and_explains_its_due_dates() {
     (given.create_time, given.update_time) = (created.create_time, created.update_time);
     assert_eq!(created, given);
     let got = calendars.get_calendar(v1::GetCalendarRequest { id: "plant".into() }).await.expect("found");
-    assert_eq!(got.into_inner().calendar, Some(given));
+    let got = got.into_inner().calendar.expect("a calendar");
+    // A reading tells beside it how the holidays are looked after.
+    assert_ne!(got.holiday_upkeep(), v1::HolidayUpkeep::Unspecified);
+    assert_eq!(v1::Calendar { holiday_upkeep: 0, ..got }, given);
 
     let explain =
         v1::ExplainDueDateRequest { calendar: "plant".into(), start_date: date(2026, 12, 23), business_days: 1 };

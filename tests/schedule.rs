@@ -445,6 +445,155 @@ async fn an_explanation_counts_each_day_and_names_each_closed_one() {
     assert_eq!(missing.why(), (Code::NotFound, "NOT_FOUND"));
 }
 
+async fn maintained_until(api: &Api, calendar: &str, until: Option<&str>) {
+    let until = until.and_then(date);
+    let calendar = v1::Calendar { id: calendar.into(), maintained_until_date: until, ..v1::Calendar::default() };
+    let (_, replan) = update_calendar(api, calendar, "maintained_until_date", false).await;
+    assert_eq!(replan, 0, "no date changes by it");
+}
+
+fn beyond(order: &v1::Order) -> bool {
+    order.visit.as_ref().is_some_and(|visit| visit.beyond_holidays)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dates_beyond_the_maintained_holidays_are_marked_wherever_they_are_shown() {
+    // A Monday. Planned until Tuesday, milling until Thursday, checking until New Year's Day.
+    let shop = Shop::open("2026-12-28T08:00:00Z").await;
+    shop.api.create(order("J-1")).await;
+    assert!(!beyond(&shop.api.get("J-1").await), "nobody said until when");
+    // The last maintained day is not beyond, the next one is.
+    for (until, planned) in [("2026-12-28", true), ("2026-12-29", false), ("2026-12-31", false)] {
+        maintained_until(&shop.api, CALENDAR, Some(until)).await;
+        assert_eq!(beyond(&shop.api.get("J-1").await), planned, "{until}");
+    }
+    let (milling, effects) = shop.api.advance(advance("J-1")).await;
+    let opened = effects.opened_visit.expect("a visit");
+    assert_eq!((beyond(&milling), opened.beyond_holidays, effects.warnings), (false, false, Vec::new()));
+    let projection = milling.projection.expect("a projection");
+    assert_eq!((day(projection.target_date), projection.target_beyond_holidays), ("2027-01-01".to_owned(), true));
+    let preview = v1::AdvanceOrderRequest { validate_only: true, ..advance("J-1") };
+    let (checking, effects) = shop.api.advance(preview).await;
+    assert_eq!((due(&checking).0, beyond(&checking)), ("2027-01-01".to_owned(), true));
+    assert!(effects.opened_visit.expect("a visit").beyond_holidays);
+    let warning = "Holidays of calendar 'Vienna' are maintained until 2026-12-31: the due date 2027-01-01 may move";
+    assert_eq!(effects.warnings, [warning]);
+    let new = v1::CreateOrderRequest {
+        order: Some(v1::NewOrder { order_date: date("2026-12-31"), ..order("J-2") }),
+        validate_only: true,
+        ..v1::CreateOrderRequest::default()
+    };
+    let created = shop.api.orders().create_order(new).await.done();
+    assert_eq!((created.effects.expect("effects").warnings.len(), beyond(&created.order.expect("it"))), (1, true));
+
+    shop.api.advance(advance("J-1")).await;
+    let listed = shop.api.orders().list_orders(v1::ListOrdersRequest::default()).await.done().orders;
+    assert!(beyond(&listed[0]));
+    let marked: Vec<_> = shop.api.visits("J-1").await.iter().map(|visit| visit.beyond_holidays).collect();
+    assert_eq!(marked, [false, false, true]);
+    assert!(shop.api.history("J-1").await.iter().all(|entry| {
+        [&entry.opened_visit, &entry.closed_visit].into_iter().flatten().all(|visit| !visit.beyond_holidays)
+    }));
+    let explain = v1::ExplainOrderRequest { order: number("J-1") };
+    let explained = schedule(&shop.daemon).explain_order(explain.clone()).await.done();
+    let sentence = "Holidays of calendar 'Vienna' are maintained until 2026-12-31: this date may move.";
+    assert!(explained.beyond_holidays && explained.sentences.contains(&sentence.to_owned()), "{explained:?}");
+    let request = |days| v1::ExplainDueDateRequest {
+        calendar: CALENDAR.into(),
+        start_date: date("2026-12-30"),
+        business_days: days,
+    };
+    for (days, beyond) in [(1, false), (2, true)] {
+        let counted = shop.api.calendars().explain_due_date(request(days)).await.done();
+        assert_eq!(counted.beyond_holidays, beyond, "{days}");
+    }
+
+    // A date set by hand stays, but may turn out to be a holiday.
+    let by_hand = |on| v1::SetDueDateRequest { order: number("J-1"), due_date: date(on), ..Default::default() };
+    let set = shop.api.orders().set_due_date(by_hand("2026-12-31")).await.done();
+    assert!(!beyond(&set.order.expect("an order")));
+    let set = shop.api.orders().set_due_date(by_hand("2027-01-04")).await.done();
+    let said = set.effects.expect("effects").warnings.join(" ");
+    assert!(said.ends_with("the due date 2027-01-04 may turn out to be a holiday"), "{said}");
+    assert!(beyond(&set.order.expect("an order")));
+    shop.api.advance(advance("J-1")).await;
+    let closed = shop.api.get("J-1").await;
+    let projection = closed.projection.as_ref().expect("a projection");
+    assert!(closed.closed && !beyond(&closed) && !projection.target_beyond_holidays, "{closed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_date_is_marked_by_every_calendar_through_which_it_is_planned() {
+    let shop = Shop::open("2026-12-28T08:00:00Z").await;
+    let found = shop.api.calendars().get_calendar(v1::GetCalendarRequest { id: CALENDAR.into() }).await.done();
+    let floor = v1::Calendar { id: "floor".into(), name: "Floor".into(), ..found.calendar.expect("a calendar") };
+    let create = v1::CreateCalendarRequest { calendar: Some(floor), ..v1::CreateCalendarRequest::default() };
+    shop.api.calendars().create_calendar(create).await.done();
+    let workshop = v1::Department { id: "workshop".into(), calendar: "floor".into(), ..v1::Department::default() };
+    let request = v1::UpdateDepartmentRequest {
+        department: Some(workshop),
+        update_mask: mask(&["calendar"]),
+        ..v1::UpdateDepartmentRequest::default()
+    };
+    shop.api.people().update_department(request).await.done();
+    maintained_until(&shop.api, CALENDAR, Some("2027-12-31")).await;
+    // Milling, until Thursday, is the workshop's and counts in its calendar.
+    maintained_until(&shop.api, "floor", Some("2026-12-30")).await;
+    shop.api.create(order("J-1")).await;
+    assert!(!beyond(&shop.api.get("J-1").await));
+    for status in ["milling", "checking"] {
+        let (moved, _) = shop.api.advance(advance("J-1")).await;
+        assert!(beyond(&moved), "{status}");
+        let explain = v1::ExplainOrderRequest { order: number("J-1") };
+        let said = schedule(&shop.daemon).explain_order(explain).await.done().sentences.join(" ");
+        assert!(said.contains("calendar 'Floor' are maintained until 2026-12-30"), "{status}: {said}");
+    }
+    // Counted from entry, checking does not depend on milling any more.
+    let own = v1::NewOrder { schedule_method: Method::FromEntry.into(), ..order("J-2") };
+    shop.api.create(own).await;
+    let (milling, _) = shop.api.advance(advance("J-2")).await;
+    assert_eq!((due(&milling).0.as_str(), beyond(&milling)), ("2026-12-30", false));
+    let (checking, _) = shop.api.advance(advance("J-2")).await;
+    assert!(!beyond(&checking));
+    // Back from a delivery date: what lies before it depends on the days up to it.
+    let back = v1::NewOrder {
+        schedule_method: Method::FromDeliveryDate.into(),
+        delivery_date: date("2028-01-04"),
+        order_date: date("2027-12-28"),
+        ..order("J-3")
+    };
+    let created = shop.api.create(back).await;
+    let said = created.projection.expect("a projection");
+    assert!(!said.target_beyond_holidays, "a delivery date is given");
+    maintained_until(&shop.api, "floor", None).await;
+    let planned = shop.api.get("J-3").await;
+    assert_eq!((due(&planned).0.as_str(), beyond(&planned)), ("2027-12-30", true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_calendar_tells_when_its_holidays_end() {
+    let shop = Shop::open("2026-10-01T22:30:00Z").await;
+    let upkeep = async || {
+        let request = v1::GetCalendarRequest { id: CALENDAR.into() };
+        let got = shop.api.calendars().get_calendar(request).await.done().calendar.expect("a calendar");
+        let listed = shop.api.calendars().list_calendars(v1::ListCalendarsRequest {}).await.done().calendars;
+        assert_eq!(listed, std::slice::from_ref(&got));
+        got.holiday_upkeep()
+    };
+    assert_eq!(upkeep().await, v1::HolidayUpkeep::NotSaid);
+    // In Vienna it is the 2nd already: 90 days before New Year's Eve.
+    maintained_until(&shop.api, CALENDAR, Some("2026-12-31")).await;
+    for (now, expected) in [
+        ("2026-10-01T21:59:59Z", v1::HolidayUpkeep::Maintained),
+        ("2026-10-01T22:00:00Z", v1::HolidayUpkeep::EndsSoon),
+        ("2026-12-31T22:59:59Z", v1::HolidayUpkeep::EndsSoon),
+        ("2026-12-31T23:00:00Z", v1::HolidayUpkeep::Ended),
+    ] {
+        shop.set(now);
+        assert_eq!(upkeep().await, expected, "{now}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lists_by_health_agree_with_the_orders_as_time_goes_on() {
     let shop = Shop::open(MONDAY).await;

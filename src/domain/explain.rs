@@ -8,6 +8,7 @@ use super::{
     plan::{Method, Planned, Point, Span, Trace, holds_since, method_of, traced_due},
     refusal::Refusal,
     schedule::{self, Calendar, DayTrace},
+    unmaintained,
 };
 
 /// Days that one step names.
@@ -53,6 +54,8 @@ pub struct Explanation {
     pub holds: Vec<(DateTime<Utc>, DateTime<Utc>)>,
     /// Open days lost by them.
     pub lost_days: u32,
+    /// The due date was counted over days whose holidays nobody has maintained.
+    pub beyond_holidays: bool,
 }
 
 /// Explains the due date of the visit that an order is in; of a closed order that of its last visit.
@@ -72,6 +75,7 @@ pub fn explain(order: &Order, catalogue: &Catalogue) -> Result<Explanation, Refu
         steps: Vec::new(),
         holds: Vec::new(),
         lost_days: 0,
+        beyond_holidays: false,
     };
     let Some(status) = order_type.status(&visit.status) else { return Ok(explained) };
     let calendar = catalogue.calendar_in(order_type, status)?;
@@ -89,6 +93,10 @@ pub fn explain(order: &Order, catalogue: &Catalogue) -> Result<Explanation, Refu
         _ => (Vec::new(), 0),
     };
     explained.sentences = sentences(order, order_type, status, method, planned, explained.rule);
+    if let Some(found) = unmaintained::of_due(order, catalogue) {
+        explained.beyond_holidays = true;
+        explained.sentences.push(found.sentence("this date") + ".");
+    }
     Ok(explained)
 }
 

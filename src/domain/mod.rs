@@ -21,5 +21,6 @@ pub mod schedule;
 pub mod set_due_date;
 pub mod status_times;
 pub mod step;
+pub mod unmaintained;
 pub mod update;
 pub mod violation;

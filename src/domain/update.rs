@@ -12,6 +12,7 @@ use super::{
     plan::{Method, check_delivery, method_of},
     refusal::Refusal,
     replan::{replan_interrupted, replan_visit},
+    unmaintained,
     violation::Violations,
 };
 
@@ -134,6 +135,7 @@ pub fn update(before: &Order, request: &UpdateOrder, cx: &mut Context<'_>) -> Re
         if order.overdue(cx.now) && !before.overdue(cx.now) {
             effects.warnings.push(format!("'{}' is overdue with this change", before.visit.status_name));
         }
+        effects.warnings.extend(unmaintained::warning(&order, cx.catalogue));
     }
     Ok(Some(Decision { effects, history, changed, ..Decision::of(order) }))
 }

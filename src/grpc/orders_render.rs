@@ -19,6 +19,7 @@ use crate::{
         refusal::Refusal,
         schedule,
         status_times::StatusTime,
+        unmaintained,
     },
     ops::unit::Outcome,
 };
@@ -45,7 +46,7 @@ pub fn order(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Or
         labels: order.labels.clone(),
         assigned_department: order.assigned_department.clone().unwrap_or_default(),
         assigned_user: order.assigned_user.clone().unwrap_or_default(),
-        visit: Some(current_visit(order, now)),
+        visit: Some(current_visit(order, catalogue, now)),
         closed: order.closed_at.is_some(),
         close_time: order.closed_at.map(render_instant),
         overdue: order.overdue(now),
@@ -71,6 +72,8 @@ pub fn order(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Or
             earliest_delivery_date: (order.closed_at.is_none() && projected.health == Health::Late)
                 .then(|| render_date(projected.finish_on)),
             business_days_short: projected.slack_days.saturating_neg().max(0),
+            finish_beyond_holidays: projected.finish_unmaintained,
+            target_beyond_holidays: projected.target_unmaintained,
         }),
         interrupted_status: order.interrupted.as_ref().map(|it| it.status.clone()).unwrap_or_default(),
         schedule_method: render_method(order.schedule_method).into(),
@@ -113,8 +116,16 @@ pub fn duration(span: TimeDelta) -> prost_types::Duration {
 }
 
 /// The visit that an order is in: of a closed order, never overdue.
-fn current_visit(order: &Order, now: DateTime<Utc>) -> v1::Visit {
-    v1::Visit { overdue: order.overdue(now), ..visit(&order.visit, now) }
+fn current_visit(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Visit {
+    v1::Visit { overdue: order.overdue(now), ..visit_of(&order.visit, order, catalogue, now) }
+}
+
+/// A visit of an order as it stands at `now`: the one it is in is marked when its due date lies beyond the maintained holidays.
+#[must_use]
+pub fn visit_of(one: &Visit, order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Visit {
+    let current = one.sequence == order.visit.sequence && one.left_at.is_none();
+    let beyond_holidays = current && unmaintained::of_due(order, catalogue).is_some();
+    v1::Visit { beyond_holidays, ..visit(one, now) }
 }
 
 /// A visit as it stands at `now`.
@@ -138,6 +149,7 @@ pub fn visit(visit: &Visit, now: DateTime<Utc>) -> v1::Visit {
         resumed: visit.resumed,
         entered_by: visit.entered_by.clone(),
         on_behalf_of: visit.entered_for.clone(),
+        beyond_holidays: false,
     }
 }
 
@@ -162,9 +174,15 @@ pub fn note(note: &Note, open: &[Uuid]) -> v1::Note {
     }
 }
 
-/// What a change did; `preview` leaves out ids that mean nothing.
+/// What a change did to an order, which is given as it is then; `preview` leaves out ids that mean nothing.
 #[must_use]
-pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effects {
+pub fn effects(
+    effects: &Effects,
+    order: &Order,
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+    preview: bool,
+) -> v1::Effects {
     let message = |message: &Message| v1::QueuedMessage {
         delivery: if preview { String::new() } else { message.id.to_string() },
         user: message.recipient.user.clone().unwrap_or_default(),
@@ -174,7 +192,7 @@ pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effe
     v1::Effects {
         closed_visit: effects.closed.as_ref().map(|closed| visit(closed, now)),
         skipped_visits: effects.skipped.iter().map(|skipped| visit(skipped, now)).collect(),
-        opened_visit: effects.opened.as_ref().map(|opened| visit(opened, now)),
+        opened_visit: effects.opened.as_ref().map(|opened| visit_of(opened, order, catalogue, now)),
         messages: effects.messages.iter().map(message).collect(),
         days_given_back: i32::try_from(effects.days_given_back).unwrap_or(i32::MAX),
         warnings: effects.warnings.clone(),
@@ -207,7 +225,7 @@ pub fn results(outcomes: &[Outcome], catalogue: &Catalogue, now: DateTime<Utc>, 
         match outcome {
             Outcome::Done { order: done, effects: did } => {
                 result.order = Some(order(done, catalogue, now));
-                result.effects = Some(effects(did, now, preview));
+                result.effects = Some(effects(did, done, catalogue, now, preview));
             }
             Outcome::Refused(refused) => result.refusal = Some(refusal(refused)),
             Outcome::Repeated | Outcome::Unchanged => continue,

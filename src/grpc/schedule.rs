@@ -163,6 +163,7 @@ fn render_explanation(explained: &Explanation) -> v1::ExplainOrderResponse {
             })
             .collect(),
         lost_business_days: i32::try_from(explained.lost_days).unwrap_or(i32::MAX),
+        beyond_holidays: explained.beyond_holidays,
     }
 }
 

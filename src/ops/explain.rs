@@ -21,6 +21,8 @@ pub struct ExplainedDueDate {
     pub due_at: DateTime<Utc>,
     /// Every day from the start to the result; of a longer count the first 3 700.
     pub days: Vec<DayTrace>,
+    /// The result lies beyond the maintained holidays.
+    pub beyond_holidays: bool,
 }
 
 /// Counts `days` business days forward from `start`.
@@ -36,7 +38,12 @@ pub async fn due_date(plant: &Plant, calendar: &str, start: NaiveDate, days: u32
     let beyond = |refusal: schedule::ScheduleRefusal| Refusal::BeyondHorizon(refusal.to_string());
     let days_looked_at = schedule::explain_forward(&entry.calendar, start, days).map_err(beyond)?;
     let due_on = schedule::forward(&entry.calendar, start, days).map_err(beyond)?;
-    Ok(ExplainedDueDate { due_on, due_at: schedule::due_at(&entry.calendar, due_on), days: days_looked_at })
+    Ok(ExplainedDueDate {
+        due_on,
+        due_at: schedule::due_at(&entry.calendar, due_on),
+        days: days_looked_at,
+        beyond_holidays: schedule::beyond_holidays(&entry.calendar, due_on),
+    })
 }
 
 /// Explains the due date of the visit that an order is in.

@@ -90,14 +90,20 @@ pub async fn count_orders(plant: &Plant) -> Result<Seen<Vec<StatusCount>>, Failu
 }
 
 /// Lists visits of an order after a sequence. `now` is the instant by which open ones are judged: of a closed order, when it
-/// was closed.
+/// was closed. With the order as it stood then.
 ///
 /// # Errors
 /// `NotFound`, or when the database fails.
-pub async fn list_visits(plant: &Plant, order: &OrderRef, after: i32, limit: i64) -> Result<Seen<Vec<Visit>>, Failure> {
+pub async fn list_visits(
+    plant: &Plant,
+    order: &OrderRef,
+    after: i32,
+    limit: i64,
+) -> Result<(Seen<Order>, Vec<Visit>), Failure> {
     let seen = get_order(plant, order).await?;
     let visits = plant.store.list_visits(seen.orders.id, after, limit).await?;
-    Ok(Seen { orders: visits, now: seen.orders.closed_at.unwrap_or(seen.now), catalogue: seen.catalogue })
+    let now = seen.orders.closed_at.unwrap_or(seen.now);
+    Ok((Seen { now, ..seen }, visits))
 }
 
 /// Lists history of an order after a sequence.

@@ -46,7 +46,7 @@ fn told(found: &ExplainOrderResponse, short: bool, colour: bool) -> String {
     let mut text = String::new();
     let due = match found.due_date {
         None => "no due date".to_owned(),
-        date => format!("due {}", dates::show_with_weekday(date)),
+        date => format!("due {}", words::marked_date(date, found.beyond_holidays)),
     };
     let _ = writeln!(text, "{}: {due}", words::clean(&found.status_name));
     if found.due_date.is_some() {
