@@ -445,6 +445,49 @@ async fn an_explanation_counts_each_day_and_names_each_closed_one() {
     assert_eq!(missing.why(), (Code::NotFound, "NOT_FOUND"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_edit_of_a_status_tells_the_recomputation_that_follows_it() {
+    let shop = Shop::open(MONDAY).await;
+    shop.api.create(order("J-1")).await;
+    let status = v1::Status {
+        id: "packing".into(),
+        name: "Packing".into(),
+        kind: v1::StatusKind::Standard.into(),
+        duration_business_days: Some(3),
+        ..v1::Status::default()
+    };
+    let create = v1::CreateStatusRequest {
+        order_type: JOB.into(),
+        status: Some(status.clone()),
+        ..v1::CreateStatusRequest::default()
+    };
+    let update = |duration_business_days, field: &str| v1::UpdateStatusRequest {
+        order_type: JOB.into(),
+        status: Some(v1::Status { name: "Boxing".into(), duration_business_days, ..status.clone() }),
+        update_mask: mask(&[field]),
+        ..v1::UpdateStatusRequest::default()
+    };
+    let delete = v1::DeleteStatusRequest {
+        order_type: JOB.into(),
+        status: "packing".into(),
+        ..v1::DeleteStatusRequest::default()
+    };
+    let mut types = shop.api.types();
+    let preview = v1::CreateStatusRequest { validate_only: true, ..create.clone() };
+    assert_eq!(types.create_status(preview).await.done().replan, 0);
+    let created = types.create_status(create).await.done().replan;
+    assert_eq!(finished(&shop.daemon, created).await.order_types, [JOB]);
+    let changed = types.update_status(update(Some(5), "duration_business_days")).await.done().replan;
+    assert_eq!(finished(&shop.daemon, changed).await.subject, JOB);
+    // A name plans nothing.
+    assert_eq!(types.update_status(update(None, "name")).await.done().replan, 0);
+    let preview = v1::DeleteStatusRequest { validate_only: true, ..delete.clone() };
+    assert_eq!(types.delete_status(preview).await.done().replan, 0);
+    let deleted = types.delete_status(delete).await.done().replan;
+    finished(&shop.daemon, deleted).await;
+    assert!(created < changed && changed < deleted, "{created} {changed} {deleted}");
+}
+
 async fn maintained_until(api: &Api, calendar: &str, until: Option<&str>) {
     let until = until.and_then(date);
     let calendar = v1::Calendar { id: calendar.into(), maintained_until_date: until, ..v1::Calendar::default() };
@@ -635,9 +678,8 @@ async fn lists_by_health_agree_with_the_orders_as_time_goes_on() {
         update_mask: mask(&["duration_business_days"]),
         ..v1::UpdateStatusRequest::default()
     };
-    shop.api.types().update_status(request).await.done();
-    let latest = schedule(&shop.daemon).list_replans(v1::ListReplansRequest::default()).await.done().replans;
-    let replan = finished(&shop.daemon, latest[0].id).await;
+    let replan = shop.api.types().update_status(request).await.done().replan;
+    let replan = finished(&shop.daemon, replan).await;
     assert_eq!((replan.dates, replan.changed), (false, 0));
     let after = shop.api.list(filter(&[Health::Late])).await;
     assert!(after.len() > before.len(), "{before:?} {after:?}");
