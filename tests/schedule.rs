@@ -428,6 +428,12 @@ async fn an_explanation_counts_each_day_and_names_each_closed_one() {
     let (back, effects) = shop.api.advance(advance("J-1")).await;
     let explained = explain().await;
     assert_eq!((explained.lost_business_days, explained.holds.len()), (effects.days_given_back, 1));
+    assert_eq!((explained.holds[0].status.as_str(), explained.holds[0].status_name.as_str()), ("on-hold", "On hold"));
+    let held: Vec<_> = explained.held_days.iter().map(|it| (day(it.date), it.held_minutes, it.lost)).collect();
+    // From 10:00 on the first day, to noon on the last: of 24 hours each.
+    let expected = [("2026-04-02", 840, true), ("2026-04-03", 1_440, true), ("2026-04-07", 720, true)];
+    assert_eq!(held, expected.map(|(on, minutes, lost)| (on.to_owned(), minutes, lost)));
+    assert!(explained.held_days.iter().all(|it| (it.working_minutes, it.holds.as_slice()) == (1_440, &[0])));
     assert_eq!(explained.steps.last().map(|step| step.text.as_str()), Some("given back for holds: 3 business days"));
     assert_eq!((day(explained.rule_date), explained.due_time), (due(&back).0, back.visit.expect("a visit").due_time));
 
@@ -443,6 +449,75 @@ async fn an_explanation_counts_each_day_and_names_each_closed_one() {
     assert!(said.contains("A person set 2026-05-01; the rule would give 2026-04-13."), "{said}");
     let missing = schedule(&shop.daemon).explain_order(v1::ExplainOrderRequest { order: number("X") }).await.refused();
     assert_eq!(missing.why(), (Code::NotFound, "NOT_FOUND"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_held_day_is_told_with_the_hold_that_took_it_and_its_working_hours() {
+    let shop = Shop::open(MONDAY).await;
+    with_hours(&shop.api).await;
+    let pausing = v1::Status { id: "waiting".into(), clock: v1::StatusClock::Pauses.into(), ..v1::Status::default() };
+    let request = v1::UpdateStatusRequest {
+        order_type: JOB.into(),
+        status: Some(pausing),
+        update_mask: mask(&["clock"]),
+        ..v1::UpdateStatusRequest::default()
+    };
+    shop.api.types().update_status(request).await.done();
+    shop.api.create(order("J-1")).await;
+    let aside = |status: &str| Advance { target_status: status.into(), not_complete: true, ..Advance::default() };
+    // Tuesday 15:00 to Wednesday 10:00 on hold: 2 hours each, of 8. Then waiting from 11:00 to 14:00, without the noon: 2 more.
+    for (at, status) in [
+        ("2026-03-03T14:00:00Z", "on-hold"),
+        ("2026-03-04T09:00:00Z", "planned"),
+        ("2026-03-04T10:00:00Z", "waiting"),
+        ("2026-03-04T13:00:00Z", "planned"),
+    ] {
+        shop.set(at);
+        shop.api.advance(advance_with("J-1", aside(status))).await;
+    }
+    let explain = v1::ExplainOrderRequest { order: number("J-1") };
+    let explained = schedule(&shop.daemon).explain_order(explain.clone()).await.done();
+    assert_eq!(explained.lost_business_days, 1);
+    let statuses: Vec<_> = explained.holds.iter().map(|hold| hold.status.as_str()).collect();
+    assert_eq!(statuses, ["on-hold", "waiting"]);
+    let held: Vec<_> = explained
+        .held_days
+        .iter()
+        .map(|it| (day(it.date), it.held_minutes, it.working_minutes, it.lost, it.holds.clone()))
+        .collect();
+    let expected =
+        [("2026-03-03".to_owned(), 120, 480, false, vec![0]), ("2026-03-04".to_owned(), 240, 480, true, vec![0, 1])];
+    assert_eq!((held.as_slice(), explained.held_days_left_out), (expected.as_slice(), 0));
+    // What counts from entry names only the holds since.
+    let (milling, _) = shop.api.advance(advance("J-1")).await;
+    assert_eq!(milling.visit.expect("a visit").status, "milling");
+    let by_plan = schedule(&shop.daemon).explain_order(explain.clone()).await.done();
+    assert_eq!((by_plan.holds.len(), by_plan.held_days.len()), (2, 2));
+    type_method(&shop.api, Method::FromEntry).await;
+    shop.api.advance(advance("J-1")).await;
+    let from_entry = schedule(&shop.daemon).explain_order(explain).await.done();
+    assert_eq!((from_entry.holds.len(), from_entry.held_days.len()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_of_years_tells_how_many_days_it_does_not_name() {
+    let shop = Shop::open(MONDAY).await;
+    let days = |days| v1::UpdateStatusRequest {
+        order_type: JOB.into(),
+        status: Some(v1::Status { id: "planned".into(), duration_business_days: Some(days), ..v1::Status::default() }),
+        update_mask: mask(&["duration_business_days"]),
+        ..v1::UpdateStatusRequest::default()
+    };
+    // The 400th day is the 284th that is counted. Of 14 years only the first 400 days are named; all are counted.
+    let expected = [(283, 397, 0, 113), (284, 400, 0, 115), (285, 400, 1, 115), (3_640, 400, 4_698, 1_457)];
+    for (count, named, left_out, closed) in expected {
+        shop.api.types().update_status(days(count)).await.done();
+        let name = format!("J-{count}");
+        shop.api.create(order(&name)).await;
+        let explain = v1::ExplainOrderRequest { order: number(&name) };
+        let step = schedule(&shop.daemon).explain_order(explain).await.done().steps.remove(0);
+        assert_eq!((step.days.len(), step.days_left_out, step.closed_days), (named, left_out, closed), "{count}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Failure, Plant, catalogue::catalogue, orders::get_order};
+use super::{
+    Failure, Plant,
+    catalogue::catalogue,
+    orders::{all_visits, get_order},
+};
 use crate::{
     domain::{
         explain::{Explanation, explain},
@@ -52,5 +56,6 @@ pub async fn due_date(plant: &Plant, calendar: &str, start: NaiveDate, days: u32
 /// `NotFound`, `BeyondHorizon`; when the database fails.
 pub async fn order(plant: &Plant, order: &OrderRef) -> Result<Explanation, Failure> {
     let seen = get_order(plant, order).await?;
-    Ok(explain(&seen.orders, &seen.catalogue)?)
+    let visits = if seen.orders.holds.is_empty() { Vec::new() } else { all_visits(plant, &seen.orders).await? };
+    Ok(explain(&seen.orders, &visits, &seen.catalogue)?)
 }

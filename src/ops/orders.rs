@@ -139,13 +139,11 @@ pub async fn list_notes(
     Ok((order, notes))
 }
 
-/// How long an order was in each status, in the order of the first entry, and in all.
+/// All visits of an order, first to last.
 ///
 /// # Errors
-/// `NotFound`, or when the database fails.
-pub async fn status_times(plant: &Plant, order: &OrderRef) -> Result<(Vec<StatusTime>, TimeDelta), Failure> {
-    let seen = get_order(plant, order).await?;
-    let order = &seen.orders;
+/// When the database fails.
+pub(super) async fn all_visits(plant: &Plant, order: &Order) -> Result<Vec<Visit>, Failure> {
     let (mut visits, mut after) = (Vec::new(), 0);
     loop {
         let page = plant.store.list_visits(order.id, after, VISITS_PAGE).await?;
@@ -153,9 +151,19 @@ pub async fn status_times(plant: &Plant, order: &OrderRef) -> Result<(Vec<Status
         after = page.last().map_or(after, |visit| visit.sequence);
         visits.extend(page);
         if !full {
-            break;
+            return Ok(visits);
         }
     }
+}
+
+/// How long an order was in each status, in the order of the first entry, and in all.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub async fn status_times(plant: &Plant, order: &OrderRef) -> Result<(Vec<StatusTime>, TimeDelta), Failure> {
+    let seen = get_order(plant, order).await?;
+    let order = &seen.orders;
+    let visits = all_visits(plant, order).await?;
     let calendar = seen.catalogue.calendar_of(seen.catalogue.order_type(&order.order_type)?)?;
     Ok(status_times::status_times(&visits, order, calendar, seen.now))
 }

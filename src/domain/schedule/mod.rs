@@ -28,6 +28,6 @@ pub use due::{
     open_days, overdue,
 };
 pub use explain::{DayTrace, EXPLAINED_DAYS_MAX, explain_backward, explain_forward, explain_work};
-pub use hold::{held_work, lost_days};
+pub use hold::{HeldDay, held_days, held_work, lost_days};
 pub use maintained::{ENDS_SOON_DAYS, Upkeep, beyond_holidays};
 pub use work::{work_backward, work_between, work_forward};
