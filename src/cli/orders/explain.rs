@@ -225,7 +225,7 @@ mod tests {
     fn held_days_tell_their_hours_their_hold_and_whether_they_are_lost() {
         let date = |day| Some(Date { year: 2026, month: 4, day });
         let hold = |name: &str| ExplainedHold { status_name: name.into(), ..ExplainedHold::default() };
-        let held = |day, held_minutes, lost, holds: &[i32]| HeldDay {
+        let day = |day, held_minutes, lost, holds: &[i32]| HeldDay {
             date: date(day),
             working_minutes: 480,
             held_minutes,
@@ -235,7 +235,7 @@ mod tests {
         let mut found = ExplainOrderResponse {
             lost_business_days: 1,
             holds: vec![hold("On hold"), hold("Waiting"), hold("On hold")],
-            held_days: vec![held(2, 90, false, &[0]), held(3, 480, true, &[0, 1, 2])],
+            held_days: vec![day(2, 90, false, &[0]), day(3, 480, true, &[0, 1, 2])],
             held_days_left_out: 2,
             ..ExplainOrderResponse::default()
         };
