@@ -563,6 +563,66 @@ async fn every_edit_of_a_status_tells_the_recomputation_that_follows_it() {
     assert!(created < changed && changed < deleted, "{created} {changed} {deleted}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_due_date_that_an_order_waits_for_is_recorded_when_it_changes() {
+    let shop = Shop::open(MONDAY).await;
+    for name in ["J-1", "J-2"] {
+        shop.api.create(order(name)).await;
+        shop.api.advance(advance(name)).await;
+        let aside = Advance { target_status: "on-hold".into(), not_complete: true, ..Advance::default() };
+        shop.api.advance(advance_with(name, aside)).await;
+    }
+    let etag = shop.api.get("J-1").await.etag;
+    let last = async |name: &str| {
+        let entry = shop.api.history(name).await.pop().expect("an entry");
+        assert_eq!((entry.kind(), &entry.opened_visit), (v1::HistoryKind::DueDateChanged, &None));
+        assert_eq!((entry.interrupted_status.as_str(), entry.interrupted_status_name.as_str()), ("milling", "Milling"));
+        let [change] = entry.changes.clone().try_into().expect("one change");
+        let v1::FieldChange { field, before, after } = change;
+        assert_eq!(field, "interrupted_due_date");
+        (before, after, entry.due_cause())
+    };
+    let dates = |before: &str, after: &str, cause| (before.to_owned(), after.to_owned(), cause);
+    // In the background: the calendar.
+    let (_, replan) = update_calendar(&shop.api, closed("2026-03-04", "2026-03-04"), "exceptions", false).await;
+    finished(&shop.daemon, replan).await;
+    assert_eq!(last("J-1").await, dates("2026-03-05", "2026-03-06", DueCause::Calendar));
+    assert_eq!(shop.api.history("J-1").await.pop().expect("an entry").reason, "calendar 'vienna' was changed");
+    assert_eq!(shop.api.get("J-1").await.etag, etag);
+    let entries = shop.api.history("J-1").await.len();
+    let (_, replan) = update_calendar(&shop.api, closed("2026-12-24", "2026-12-24"), "exceptions", false).await;
+    finished(&shop.daemon, replan).await;
+    assert_eq!(last("J-1").await, dates("2026-03-06", "2026-03-05", DueCause::Calendar));
+    let (_, replan) = update_calendar(&shop.api, closed("2026-12-25", "2026-12-25"), "exceptions", false).await;
+    finished(&shop.daemon, replan).await;
+    assert_eq!(shop.api.history("J-1").await.len(), entries + 1, "nothing changed by it");
+    // At once: a duration that is applied to open orders, and an order date.
+    let request = v1::UpdateStatusRequest {
+        order_type: JOB.into(),
+        status: Some(v1::Status { id: "milling".into(), duration_business_days: Some(4), ..v1::Status::default() }),
+        update_mask: mask(&["duration_business_days"]),
+        apply_to_open: true,
+        ..v1::UpdateStatusRequest::default()
+    };
+    shop.api.types().update_status(request).await.done();
+    assert_eq!(last("J-2").await, dates("2026-03-05", "2026-03-09", DueCause::Cycle));
+    let update = v1::UpdateOrderRequest {
+        order: Some(v1::Order { number: "J-2".into(), order_date: date("2026-03-03"), ..v1::Order::default() }),
+        update_mask: mask(&["order_date"]),
+        ..v1::UpdateOrderRequest::default()
+    };
+    shop.api.orders().update_order(update).await.done();
+    assert_eq!(last("J-2").await, dates("2026-03-09", "2026-03-10", DueCause::OrderDate));
+    let (back, _) = shop.api.advance(advance("J-2")).await;
+    assert_eq!(due(&back), ("2026-03-10".to_owned(), DueSource::Plan));
+    // Of working time the instant.
+    with_hours(&shop.api).await;
+    duration(&shop.api, "milling", 600).await;
+    let (_, replan) = update_calendar(&shop.api, closed("2026-03-04", "2026-03-04"), "exceptions", false).await;
+    finished(&shop.daemon, replan).await;
+    assert_eq!(last("J-1").await.1, "2026-03-06T09:00:00Z");
+}
+
 async fn maintained_until(api: &Api, calendar: &str, until: Option<&str>) {
     let until = until.and_then(date);
     let calendar = v1::Calendar { id: calendar.into(), maintained_until_date: until, ..v1::Calendar::default() };

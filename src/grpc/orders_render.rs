@@ -249,6 +249,7 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
         HistoryKind::CycleEdited => v1::HistoryKind::CycleEdited,
     };
     let detail = &entry.detail;
+    let (interrupted_status, interrupted_status_name) = detail.interrupted.clone().unwrap_or_default();
     v1::HistoryEntry {
         sequence: entry.sequence,
         time: Some(render_instant(entry.at)),
@@ -274,6 +275,8 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
         assigned_user: detail.assigned_user.clone().unwrap_or_default(),
         due_cause: detail.due_cause.map_or(v1::DueCause::Unspecified, due_cause).into(),
         changes: detail.changes.iter().map(field_change).collect(),
+        interrupted_status,
+        interrupted_status_name,
     }
 }
 
