@@ -6,6 +6,7 @@ use andon::grpc::proto::v1::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use prost_types::FieldMask;
+use sqlx::Connection as _;
 use tonic::{Code, transport::Channel};
 
 use crate::support::{
@@ -621,6 +622,36 @@ async fn a_due_date_that_an_order_waits_for_is_recorded_when_it_changes() {
     let (_, replan) = update_calendar(&shop.api, closed("2026-03-04", "2026-03-04"), "exceptions", false).await;
     finished(&shop.daemon, replan).await;
     assert_eq!(last("J-1").await.1, "2026-03-06T09:00:00Z");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_previews_at_once_are_all_answered_and_callers_that_go_hold_up_nobody() {
+    let shop = Shop::open(MONDAY).await;
+    shop.api.create_many((0..1_000).map(|n| order(&format!("J-{n}"))).collect()).await;
+    // While the orders cannot be read, two previews are at work and one waits for its turn: all three callers go.
+    let held = shop.database.hold_orders().await;
+    let mut gone = Vec::new();
+    for _ in 0..3 {
+        let api = shop.api.clone();
+        gone.push(tokio::spawn(async move {
+            update_calendar(&api, closed("2026-03-03", "2026-03-04"), "exceptions", true).await
+        }));
+    }
+    eventually("previews wait for the orders", async || (shop.database.waiting_for_locks().await >= 2).then_some(()))
+        .await;
+    for call in gone {
+        call.abort();
+    }
+    let _ = held.close().await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let api = shop.api.clone();
+        calls.spawn(
+            async move { update_calendar(&api, closed("2026-03-03", "2026-03-04"), "exceptions", true).await.0 },
+        );
+    }
+    let plans = calls.join_all().await;
+    assert!(plans.iter().all(|plan| (plan.replanned_orders, plan.due_dates_changed) == (1_000, 1_000)));
 }
 
 async fn maintained_until(api: &Api, calendar: &str, until: Option<&str>) {
