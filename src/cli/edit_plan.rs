@@ -56,7 +56,7 @@ pub fn in_background(replan: i64) -> Option<String> {
 /// Where to look on, of an edit of a cycle: what its plan tells was done, the background follows with all others, in their dates or
 /// only in their health.
 pub fn followed(replan: i64) -> Option<String> {
-    let line = format!("Open orders follow in the background: andon replan status {replan} --wait\n");
+    let line = format!("Open orders are looked at anew in the background: andon replan status {replan} --wait\n");
     (replan > 0).then_some(line)
 }
 
