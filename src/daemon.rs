@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::{Config, MailTls, MailTransport},
-    domain::alerts::backoff::Backoff,
+    domain::{alerts::backoff::Backoff, unmaintained},
     grpc::{
         page_token::PageTokens,
         server::{self, Doors, ServerSettings},
@@ -175,6 +175,10 @@ async fn serve(config: Config, shutdown: Shutdown) -> Result<(), DaemonError> {
     let seed = u64::from_ne_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().unwrap_or_default());
     let plant = Plant::new(store.clone(), clock, settings, seed);
     plant.snapshot.read(&store).await?;
+    let (database_now, _) = store.clock_and_version().await?;
+    for sentence in unmaintained::running_out(&plant.snapshot.held(), plant.clock.now(database_now)) {
+        tracing::warn!("{sentence}");
+    }
     let gatherer = Gatherer::start(&plant, |lane| {
         shutdown.spawn(lane);
     });

@@ -217,6 +217,14 @@ impl Database {
         connection
     }
 
+    /// Keeps all orders from being read until the connection is closed.
+    pub async fn hold_orders(&self) -> PgConnection {
+        let mut connection = connect(&self.url()).await;
+        let lock = "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE";
+        sqlx::raw_sql(lock).execute(&mut connection).await.expect("the orders can be locked");
+        connection
+    }
+
     /// Sessions that wait for a lock.
     pub async fn waiting_for_locks(&self) -> i64 {
         self.number(
