@@ -132,7 +132,9 @@ async fn each_change_tells_the_triggers_that_wait_for_it_and_a_preview_tells_the
 async fn what_time_brings_comes_at_its_instant_and_once() {
     let shop = Shop::open(MONDAY).await;
     let soon = v1::Trigger { days: 1, ..trigger("soon", E::DueSoon) };
-    let escalation = v1::Trigger { days: 1, repeat_days: 2, ..trigger("escalation", E::Escalation) };
+    let mut escalation = v1::Trigger { days: 1, repeat_days: 2, ..trigger("escalation", E::Escalation) };
+    // Two actions that tell one mailbox are two messages.
+    escalation.actions.push(escalation.actions[0].clone());
     let stale = v1::Trigger { days: 3, ..trigger("stale", E::Stale) };
     for it in [soon, escalation, stale, trigger("health", E::HealthChanged)] {
         make(&shop, it).await;
@@ -150,10 +152,10 @@ async fn what_time_brings_comes_at_its_instant_and_once() {
         // Three business days after Monday is Thursday, the due date itself.
         ("2026-03-05T23:00:00Z", vec!["overdue", "overdue", "stale"]),
         // One business day after the due date is Friday: it has ended when Saturday begins.
-        ("2026-03-06T23:00:00Z", vec!["escalation"]),
+        ("2026-03-06T23:00:00Z", vec!["escalation", "escalation"]),
         // Two business days more: Tuesday.
-        ("2026-03-10T23:00:00Z", vec!["escalation"]),
-        ("2026-03-12T23:00:00Z", vec!["escalation"]),
+        ("2026-03-10T23:00:00Z", vec!["escalation", "escalation"]),
+        ("2026-03-12T23:00:00Z", vec!["escalation", "escalation"]),
     ] {
         let before: Vec<_> =
             counts(&shop, "A-1").await.into_iter().filter(|(id, _)| id != "health" && id != "soon").collect();
