@@ -19,8 +19,10 @@ use super::{
 };
 use crate::domain::{note::NoteKind, order::DueCause, projection::Health};
 
-/// Characters of a template.
-pub const TEMPLATE_MAX: usize = 10_000;
+/// Characters of the template of a subject or a title.
+pub const SUBJECT_MAX: usize = 500;
+/// Characters of the template of a text.
+pub const BODY_MAX: usize = 10_000;
 /// Characters of what comes out; what is more is cut.
 pub const OUTPUT_MAX: usize = 10_000;
 /// What one rendering may cost, in the engine's own measure: about one for a step and one for 64 bytes.
@@ -47,8 +49,8 @@ pub fn render(template: &str, happened: &Happened, recipient: &Recipient) -> Res
 /// # Errors
 /// What is wrong with it, for whoever saves it: too long, syntax, a name that messages about this event do not have, too much work.
 pub fn check(template: &str, event: Event) -> Result<(), String> {
-    if template.chars().nth(TEMPLATE_MAX).is_some() {
-        return Err(format!("is longer than {TEMPLATE_MAX} characters"));
+    if template.chars().nth(BODY_MAX).is_some() {
+        return Err(format!("is longer than {BODY_MAX} characters"));
     }
     // Before it is compiled: what is constant is computed then.
     without_brackets(template)?;
@@ -459,7 +461,7 @@ mod tests {
             assert!(check(template, Event::StatusOverdue).is_err(), "{template}");
         }
         assert_eq!(check("[{{ order.number }}] {not} a 'tag: {{ \"[{\" }} {# [ #} }}", Event::StatusOverdue), Ok(()));
-        let long = "x".repeat(TEMPLATE_MAX + 1);
+        let long = "x".repeat(BODY_MAX + 1);
         assert_eq!(check(&long, Event::StatusOverdue), Err("is longer than 10000 characters".to_owned()));
         assert_eq!(check(&long[1..], Event::StatusOverdue), Ok(()));
         assert_eq!(check("", Event::StatusOverdue), Ok(()));
