@@ -1,5 +1,6 @@
 //! The rules: pure and synchronous, without clock, log, environment, SQL or protobuf.
 
+pub mod acknowledge;
 pub mod advance;
 pub mod alerts;
 pub mod catalogue;
@@ -22,5 +23,6 @@ pub mod set_due_date;
 pub mod status_times;
 pub mod step;
 pub mod task;
+pub mod unmaintained;
 pub mod update;
 pub mod violation;

@@ -22,14 +22,16 @@ use super::{
             order_type_service_server::{self, OrderTypeServiceServer},
             people_service_server::{self, PeopleServiceServer},
             schedule_service_server::{self, ScheduleServiceServer},
+            trigger_service_server::{self, TriggerServiceServer},
         },
     },
     schedule::Schedule,
+    triggers::Triggers,
 };
 use crate::ops::{Plant, gather::Gatherer};
 
 /// The services as health checks name them; the empty name stands for all.
-pub const SERVICES: [&str; 7] = [
+pub const SERVICES: [&str; 8] = [
     "",
     order_service_server::SERVICE_NAME,
     delivery_service_server::SERVICE_NAME,
@@ -37,6 +39,7 @@ pub const SERVICES: [&str; 7] = [
     calendar_service_server::SERVICE_NAME,
     people_service_server::SERVICE_NAME,
     schedule_service_server::SERVICE_NAME,
+    trigger_service_server::SERVICE_NAME,
 ];
 /// Bytes of one request, at most: a bulk call of 1 000 orders with long notes fits.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -95,6 +98,7 @@ pub async fn serve(
     routes.add_service(OrderTypeServiceServer::new(OrderTypes::new(Arc::clone(&plant))));
     routes.add_service(ScheduleServiceServer::new(Schedule::new(Arc::clone(&plant), tokens)));
     routes.add_service(CalendarServiceServer::new(Calendars::new(Arc::clone(&plant))));
+    routes.add_service(TriggerServiceServer::new(Triggers::new(Arc::clone(&plant))));
     routes.add_service(PeopleServiceServer::new(People::new(plant)));
     if let Ok(reflection) = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)

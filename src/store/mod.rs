@@ -10,6 +10,7 @@ use sqlx::{
 pub mod catalogue;
 pub mod catalogue_edit;
 mod catalogue_rows;
+pub mod dates;
 pub mod deliveries;
 pub mod digests;
 mod error;
@@ -17,6 +18,7 @@ pub mod facts;
 pub mod orders;
 
 pub mod outbox;
+pub mod replan_parts;
 pub mod replans;
 pub mod requests;
 pub mod write;

@@ -7,7 +7,7 @@
 //! | who asks | from which instant on |
 //! |---|---|
 //! | a change that opens a visit, moves its due time, or acknowledges it | from the beginning: what has fired already is passed over by the sweep |
-//! | any other change | after `now`, or what is waiting for the sweep already |
+//! | any other change | after `now`, or what was to come already |
 //! | the sweep, after it has decided | after `now` |
 //!
 //! So an alarm may come too early, which costs a look at one order, and never too late. Of a rule with several instants that have
@@ -67,45 +67,53 @@ fn coming<'a>(order: &Order, catalogue: &'a Catalogue) -> Vec<Coming<'a>> {
     }
     let Ok(calendar) = catalogue.calendar_of_visit(order) else { return found };
     for trigger in timed {
-        let first = found.len();
-        let mut push = |at, occurrence| found.push(Coming { at, trigger: Some(trigger.as_ref()), occurrence });
-        let days = trigger.spec.days;
-        match (trigger.spec.event, order.visit.due) {
-            (Event::DueSoon, Some(due)) => {
-                if let Ok(day) = schedule::backward(calendar, due.on, days) {
-                    let at = schedule::instant(calendar.zone(), day, 0);
-                    if at > order.visit.entered_at && at < due.at {
-                        push(at, Occurrence::DueSoon { days });
-                    }
+        let come = instants(trigger, order, calendar).into_iter().filter(|(at, _)| *at >= trigger.active_since);
+        found.extend(come.map(|(at, occurrence)| Coming { at, trigger: Some(trigger.as_ref()), occurrence }));
+    }
+    found
+}
+
+/// When time makes one trigger act about an order as it stands, whatever has been told; of one that is overdue, its due time.
+#[must_use]
+pub fn of_trigger(trigger: &Trigger, order: &Order, catalogue: &Catalogue) -> Vec<(DateTime<Utc>, Occurrence)> {
+    match (trigger.spec.event, order.visit.due, catalogue.calendar_of_visit(order)) {
+        (Event::StatusOverdue, due, _) => due.iter().map(|due| (due.at, Occurrence::StatusOverdue)).collect(),
+        (_, _, Ok(calendar)) => instants(trigger, order, calendar),
+        (_, _, Err(_)) => Vec::new(),
+    }
+}
+
+fn instants(trigger: &Trigger, order: &Order, calendar: &Calendar) -> Vec<(DateTime<Utc>, Occurrence)> {
+    let mut found = Vec::new();
+    let days = trigger.spec.days;
+    match (trigger.spec.event, order.visit.due) {
+        (Event::DueSoon, Some(due)) => {
+            if let Ok(day) = schedule::backward(calendar, due.on, days) {
+                let at = schedule::instant(calendar.zone(), day, 0);
+                if at > order.visit.entered_at && at < due.at {
+                    found.push((at, Occurrence::DueSoon { days }));
                 }
             }
-            (Event::Escalation, Some(due)) => {
-                for (at, days, step) in steps(trigger, order, due.on, calendar) {
-                    push(at, Occurrence::Escalation { days, step });
-                }
-            }
-            (Event::Stale, _) => {
-                let since = order.updated_at;
-                if let Ok(day) = schedule::forward(calendar, schedule::local_date(calendar, since), days) {
-                    push(schedule::due_at(calendar, day), Occurrence::Stale { days, since });
-                }
-            }
-            (Event::HealthChanged, _) => {
-                let turns = order.health_turns;
-                for at in [turns.ahead_until, turns.late_from].into_iter().flatten() {
-                    // A turn that a change brought along was told with that change.
-                    if at > order.updated_at {
-                        let before = turns.at(at - chrono::TimeDelta::microseconds(1));
-                        push(at, Occurrence::HealthChanged { before, after: turns.at(at) });
-                    }
-                }
-            }
-            _ => {}
         }
-        let mut index = first;
-        while index < found.len() {
-            if found[index].at < trigger.active_since { drop(found.swap_remove(index)) } else { index += 1 }
+        (Event::Escalation, Some(due)) => {
+            let steps = steps(trigger, order, due.on, calendar);
+            found.extend(steps.map(|(at, days, step)| (at, Occurrence::Escalation { days, step })));
         }
+        (Event::Stale, _) => {
+            let since = order.updated_at;
+            if let Ok(day) = schedule::forward(calendar, schedule::local_date(calendar, since), days) {
+                found.push((schedule::due_at(calendar, day), Occurrence::Stale { days, since }));
+            }
+        }
+        (Event::HealthChanged, _) => {
+            let turns = order.health_turns;
+            // A turn that a change brought along was told with that change.
+            for at in [turns.ahead_until, turns.late_from].into_iter().flatten().filter(|at| *at > order.updated_at) {
+                let before = turns.at(at - TimeDelta::microseconds(1));
+                found.push((at, Occurrence::HealthChanged { before, after: turns.at(at) }));
+            }
+        }
+        _ => {}
     }
     found
 }
@@ -161,7 +169,7 @@ pub fn after_change(
     };
     match before.filter(same) {
         None => next(order, catalogue, None),
-        Some(before) => before.next_alarm_at.filter(|at| *at <= now).or_else(|| next(order, catalogue, Some(now))),
+        Some(before) => before.next_alarm_at.into_iter().chain(next(order, catalogue, Some(now))).min(),
     }
 }
 
@@ -246,8 +254,6 @@ fn held_back(at: DateTime<Utc>, order: &Order, outage_after: TimeDelta, now: Dat
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use chrono::DateTime;
 
     use super::{super::trigger::tests::overdue, *};
     use crate::domain::{
