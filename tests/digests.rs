@@ -393,3 +393,39 @@ async fn what_went_overdue_while_no_daemon_ran_is_told_in_one_digest() {
     assert_eq!((last.len(), last[0].kind.as_str()), (1, "OVERDUE"), "a single one is sent as it is");
     assert_eq!(shop.api.get("A-00").await.order_type, JOB);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_waits_is_taken_back_and_one_that_was_sent_is_not() {
+    let (sink, shop) = shop_with_sink().await;
+    shop.api.create_many(["A-1", "A-2"].map(order).into()).await;
+    shop.set(OVERDUE);
+    eventually("both wait", async || (in_state(&to(&shop, ANNA).await, State::Gathered) == 2).then_some(())).await;
+    let first = to(&shop, ANNA).await.remove(0);
+    let cancel = |id: &str| v1::CancelDeliveryRequest { id: id.into(), ..v1::CancelDeliveryRequest::default() };
+    let cancelled = async |request: v1::CancelDeliveryRequest| {
+        shop.api.deliveries().cancel_delivery(request).await.done().delivery.expect("an answer has the message")
+    };
+    let with_reason =
+        v1::CancelDeliveryRequest { reason: "a test order".into(), request_id: "r".into(), ..cancel(&first.id) };
+    let preview = v1::CancelDeliveryRequest { validate_only: true, ..with_reason.clone() };
+    assert_eq!(cancelled(preview).await.state(), State::Gathered);
+    for _ in 0..2 {
+        let after = cancelled(with_reason.clone()).await;
+        assert_eq!((after.state(), after.detail.as_str()), (State::Cancelled, "taken back: a test order"));
+    }
+    let refused = shop.api.deliveries().cancel_delivery(cancel(&first.id)).await.refused();
+    assert_eq!(refused.why(), (Code::FailedPrecondition, "NOT_CANCELLABLE"));
+    assert_eq!(refused.metadata["state"], "CANCELLED");
+    let missing = cancel("00000000-0000-7000-8000-000000000000");
+    assert_eq!(shop.api.deliveries().cancel_delivery(missing).await.refused().why(), (Code::NotFound, "NOT_FOUND"));
+    let long = v1::CancelDeliveryRequest { reason: "x".repeat(401), ..cancel("x") };
+    let mut fields = shop.api.deliveries().cancel_delivery(long).await.refused().fields;
+    fields.sort();
+    assert_eq!(fields, ["id", "reason"]);
+    shop.set(MORNING);
+    let digest = eventually("the digest is sent", async || sent_digests(&shop, ANNA).await.pop()).await;
+    let folded: Vec<_> = to(&shop, ANNA).await.into_iter().filter(|it| it.digest == digest.id).collect();
+    assert_eq!((folded.len(), folded[0].order_number.as_str()), (1, "A-2"));
+    assert_eq!(shop.api.deliveries().cancel_delivery(cancel(&digest.id)).await.refused().metadata["state"], "SENT");
+    assert_eq!(sink.messages().iter().filter(|mail| mail.to == ANNA).count(), 1);
+}
