@@ -1,5 +1,7 @@
 //! Messages: what is told to whom, as data that is stored and later rendered.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -88,6 +90,15 @@ pub struct OrderFacts {
     pub last_note: Option<NoteFacts>,
     /// Why this person gets it.
     pub reason: Why,
+    /// Id of its type; empty in messages that were stored before it was kept. For programs.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub order_type: String,
+    /// Id of its status; as above.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub status: String,
+    /// Its labels; as above.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What a message tells.

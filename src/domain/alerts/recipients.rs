@@ -233,6 +233,9 @@ pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
         customer_reference: order.customer_reference.clone(),
         last_note: order.last_note.as_ref().map(NoteFacts::from),
         reason,
+        order_type: order.order_type.clone(),
+        status: order.visit.status.clone(),
+        labels: order.labels.clone(),
     }
 }
 

@@ -39,6 +39,9 @@ fn order() -> OrderFacts {
         customer_reference: "PO 88-1234".into(),
         last_note: Some(note("Cutter broke, new one comes on Monday.\nCustomer knows.")),
         reason: Why::ManagerOf("Milling shop".into()),
+        order_type: "sheet-metal".into(),
+        status: "milling".into(),
+        labels: std::collections::BTreeMap::new(),
     }
 }
 
