@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod bridge;
+pub mod calls;
 pub mod catalogue;
 pub mod clock;
 pub mod deliveries;
@@ -25,6 +26,7 @@ pub mod replan;
 mod snapshot;
 pub mod sweep;
 pub mod unit;
+pub mod webhooks;
 pub mod write;
 
 pub use clock::{Clock, DatabaseClock, FileClock};

@@ -25,6 +25,7 @@ impl CatalogueEdit {
             Change::OrderType(order_type) => self.write_order_type(order_type).await,
             Change::Stages(stages, version) => self.write_stages(stages, *version).await,
             Change::ScheduleMethod(method, version) => self.write_schedule_method(*method, *version).await,
+            Change::Webhook(webhook) => self.write_webhook(webhook).await,
         }
     }
 
@@ -292,7 +293,7 @@ impl CatalogueEdit {
 }
 
 /// A row is written as long as it is the version that was decided on.
-fn guard(operation: &'static str, written: bool) -> Result<(), StoreError> {
+pub(super) fn guard(operation: &'static str, written: bool) -> Result<(), StoreError> {
     if written {
         return Ok(());
     }

@@ -22,6 +22,7 @@ mod stages;
 mod statuses;
 mod types;
 mod users;
+mod webhooks;
 
 pub use calendars::{CALENDARS_MAX, CalendarEdit, WrittenCalendar};
 pub use cycle::CycleEffect;
@@ -34,6 +35,7 @@ pub use stages::{STAGES_MAX, StagesEdit};
 pub use statuses::{NewStatus, StatusEdit, StatusRemoval};
 pub use types::{ICONS, NewOrderType, OrderTypeEdit, STATUSES_MAX, TYPES_MAX, colour};
 pub use users::{ROLES, Responsibilities, USERS_MAX, UserEdit};
+pub use webhooks::{NewSecret, WebhookEdit, WrittenWebhook, rotate_secret};
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -61,6 +63,8 @@ pub enum Change {
     Stages(Vec<Stage>, i64),
     /// How the company plans due dates, and the next version of that.
     ScheduleMethod(Method, i64),
+    /// A webhook, perhaps with another secret.
+    Webhook(WrittenWebhook),
 }
 
 /// What an edit decided: the rows to write, and what happens to live orders.
@@ -154,6 +158,7 @@ impl Edited {
             }
             Change::Stages(_, version) => format!("stages {version}"),
             Change::ScheduleMethod(method, version) => format!("method {} {version}", method.as_str()),
+            Change::Webhook(it) => format!("webhook {} {} {:?}", it.webhook.id, it.webhook.version, it.webhook.spec),
         };
         self.changes.iter().map(row).collect::<Vec<_>>().join("\n")
     }
@@ -182,6 +187,9 @@ impl Catalogue {
                 drop(self.calendars.insert(it.spec.id.clone(), Arc::new(entry)));
             }
             Change::ScheduleMethod(method, _) => self.schedule_method = *method,
+            Change::Webhook(it) => {
+                drop(self.webhooks.insert(it.webhook.id.clone(), Arc::new(it.webhook.clone())));
+            }
         }
         self
     }
