@@ -16,3 +16,4 @@ pub mod people;
 pub mod proto;
 pub mod schedule;
 pub mod server;
+pub mod webhooks;
