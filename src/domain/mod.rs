@@ -1,5 +1,6 @@
 //! The rules: pure and synchronous, without clock, log, environment, SQL or protobuf.
 
+pub mod acknowledge;
 pub mod advance;
 pub mod alerts;
 pub mod catalogue;

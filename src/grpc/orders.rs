@@ -301,6 +301,37 @@ impl OrderService for Orders {
         Ok(Response::new(v1::AddNoteResponse { note, order: Some(order), effects: Some(effects) }))
     }
 
+    async fn acknowledge_order(
+        &self,
+        request: Request<v1::AcknowledgeOrderRequest>,
+    ) -> Answer<v1::AcknowledgeOrderResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let acknowledge = Box::new(parse::acknowledge(&request, &mut v));
+        let key = request_key("AcknowledgeOrder", &id, &request, &mut v);
+        checked(v)?;
+        let change = Change::Acknowledge { order, acknowledge };
+        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        Ok(Response::new(v1::AcknowledgeOrderResponse { order: Some(order), effects: Some(effects) }))
+    }
+
+    async fn follow_order(&self, request: Request<v1::FollowOrderRequest>) -> Answer<v1::FollowOrderResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let follow = Box::new(parse::follow(&request, &mut v));
+        let key = request_key("FollowOrder", &id, &request, &mut v);
+        checked(v)?;
+        let change = Change::Follow { order, follow };
+        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        Ok(Response::new(v1::FollowOrderResponse { order: Some(order), effects: Some(effects) }))
+    }
+
     async fn set_due_date(&self, request: Request<v1::SetDueDateRequest>) -> Answer<v1::SetDueDateResponse> {
         let arrived = Instant::now();
         let mut request = request.into_inner();

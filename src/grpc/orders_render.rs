@@ -184,7 +184,7 @@ pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effe
         title: task.title.clone(),
         user: task.user.clone().unwrap_or_default(),
         department: task.department.clone().unwrap_or_default(),
-        due_date: task.due.map(|(on, _)| on.to_string()).unwrap_or_default(),
+        due_date: task.due.map(|(on, _)| render_date(on)),
     };
     v1::Effects {
         closed_visit: effects.closed.as_ref().map(|closed| visit(closed, now)),

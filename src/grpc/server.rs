@@ -22,16 +22,18 @@ use super::{
             order_type_service_server::{self, OrderTypeServiceServer},
             people_service_server::{self, PeopleServiceServer},
             schedule_service_server::{self, ScheduleServiceServer},
+            trigger_service_server::{self, TriggerServiceServer},
             webhook_service_server::{self, WebhookServiceServer},
         },
     },
     schedule::Schedule,
+    triggers::Triggers,
     webhooks::Webhooks,
 };
 use crate::ops::{Plant, gather::Gatherer, webhooks::Hooks};
 
 /// The services as health checks name them; the empty name stands for all.
-pub const SERVICES: [&str; 8] = [
+pub const SERVICES: [&str; 9] = [
     "",
     order_service_server::SERVICE_NAME,
     delivery_service_server::SERVICE_NAME,
@@ -39,6 +41,7 @@ pub const SERVICES: [&str; 8] = [
     calendar_service_server::SERVICE_NAME,
     people_service_server::SERVICE_NAME,
     schedule_service_server::SERVICE_NAME,
+    trigger_service_server::SERVICE_NAME,
     webhook_service_server::SERVICE_NAME,
 ];
 /// Bytes of one request, at most: a bulk call of 1 000 orders with long notes fits.
@@ -100,6 +103,7 @@ pub async fn serve(
     routes.add_service(OrderTypeServiceServer::new(OrderTypes::new(Arc::clone(&plant))));
     routes.add_service(ScheduleServiceServer::new(Schedule::new(Arc::clone(&plant), tokens)));
     routes.add_service(CalendarServiceServer::new(Calendars::new(Arc::clone(&plant))));
+    routes.add_service(TriggerServiceServer::new(Triggers::new(Arc::clone(&plant))));
     routes.add_service(WebhookServiceServer::new(Webhooks::new(Arc::clone(&plant), hooks)));
     routes.add_service(PeopleServiceServer::new(People::new(plant)));
     if let Ok(reflection) = tonic_reflection::server::Builder::configure()

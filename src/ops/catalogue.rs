@@ -9,10 +9,12 @@ use super::{
     edit::{Count, Done, Write, run},
 };
 use crate::domain::{
+    alerts::trigger::Trigger,
     catalogue::{Catalogue, Department, OrderType, Stage, User},
     edit::{
         CalendarEdit, Change, DepartmentEdit, EditPlan, Edited, NewOrderType, NewStatus, OrderTypeEdit,
-        Responsibilities, ScheduleEdit, StagesEdit, StatusEdit, StatusRemoval, UserEdit, WrittenCalendar,
+        Responsibilities, ScheduleEdit, StagesEdit, StatusEdit, StatusRemoval, TriggerEdit, UserEdit, WrittenCalendar,
+        remove_trigger,
     },
     plan::Method,
 };
@@ -329,6 +331,52 @@ pub async fn update_status(plant: &Arc<Plant>, edit: StatusEdit, write: Write) -
 pub async fn delete_status(plant: &Arc<Plant>, removal: StatusRemoval, write: Write) -> Result<TypeEdited, Failure> {
     let decide = move |catalogue: &Catalogue, now| removal.remove(catalogue, now);
     run(plant, write, Count::Nothing, decide, type_edited).await
+}
+
+/// A trigger after an edit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TriggerEdited {
+    /// The trigger; `None` = it is gone.
+    pub trigger: Option<Trigger>,
+    /// What it does to open orders.
+    pub plan: EditPlan,
+}
+
+/// Creates a trigger.
+///
+/// # Errors
+/// As `TriggerEdit::create`; `RequestIdReused`; when the database fails.
+pub async fn create_trigger(plant: &Arc<Plant>, edit: TriggerEdit, write: Write) -> Result<TriggerEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, now| edit.create(catalogue, now);
+    run(plant, write, Count::Nothing, decide, trigger_edited).await
+}
+
+/// Changes a trigger.
+///
+/// # Errors
+/// As `TriggerEdit::update`; `RequestIdReused`; when the database fails.
+pub async fn update_trigger(plant: &Arc<Plant>, edit: TriggerEdit, write: Write) -> Result<TriggerEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, now| edit.update(catalogue, now);
+    run(plant, write, Count::Nothing, decide, trigger_edited).await
+}
+
+/// Removes a trigger.
+///
+/// # Errors
+/// As `remove_trigger`; `RequestIdReused`; when the database fails.
+pub async fn delete_trigger(
+    plant: &Arc<Plant>,
+    id: String,
+    etag: Option<String>,
+    write: Write,
+) -> Result<TriggerEdited, Failure> {
+    let decide = move |catalogue: &Catalogue, _| remove_trigger(&id, etag.as_deref(), catalogue);
+    run(plant, write, Count::Nothing, decide, trigger_edited).await
+}
+
+fn trigger_edited(done: &Done<'_>) -> TriggerEdited {
+    let row = |change: &Change| if let Change::Trigger(it) = change { Some(it.clone()) } else { None };
+    TriggerEdited { trigger: done.edited.changes.iter().find_map(row), plan: done.plan.clone() }
 }
 
 /// Replaces the list of stages.

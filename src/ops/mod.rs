@@ -25,6 +25,7 @@ pub mod orders;
 pub mod replan;
 mod snapshot;
 pub mod sweep;
+pub mod test_trigger;
 pub mod unit;
 pub mod webhooks;
 pub mod write;

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{StoreError, StoreFault, catalogue_edit::CatalogueEdit};
 use crate::domain::{
+    alerts::trigger::Trigger,
     catalogue::{Department, OrderType, Stage, Status, User},
     edit::{Change, WrittenCalendar},
     plan::Method,
@@ -25,6 +26,8 @@ impl CatalogueEdit {
             Change::OrderType(order_type) => self.write_order_type(order_type).await,
             Change::Stages(stages, version) => self.write_stages(stages, *version).await,
             Change::ScheduleMethod(method, version) => self.write_schedule_method(*method, *version).await,
+            Change::Trigger(trigger) => self.write_trigger(trigger).await,
+            Change::TriggerRemoved(id) => self.remove_trigger(id).await,
             Change::Webhook(webhook) => self.write_webhook(webhook).await,
         }
     }
@@ -262,6 +265,33 @@ impl CatalogueEdit {
         .await
         .map_err(|error| StoreError::new("write the schedule method", error))?;
         guard("write the schedule method", done.rows_affected() == 1)
+    }
+
+    async fn write_trigger(&mut self, trigger: &Trigger) -> Result<(), StoreError> {
+        let done = sqlx::query!(
+            "INSERT INTO triggers (id, spec, active_since, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (id) DO UPDATE SET spec = excluded.spec, active_since = excluded.active_since,
+                version = excluded.version, updated_at = excluded.updated_at
+            WHERE triggers.version = excluded.version - 1",
+            trigger.id,
+            sqlx::types::Json(&trigger.spec) as _,
+            trigger.active_since,
+            trigger.version,
+            trigger.created_at,
+            trigger.updated_at
+        )
+        .execute(&mut *self.transaction)
+        .await
+        .map_err(|error| StoreError::new("write a trigger", error))?;
+        guard("write a trigger", done.rows_affected() == 1)
+    }
+
+    async fn remove_trigger(&mut self, id: &str) -> Result<(), StoreError> {
+        let done = sqlx::query!("DELETE FROM triggers WHERE id = $1", id)
+            .execute(&mut *self.transaction)
+            .await
+            .map_err(|error| StoreError::new("remove a trigger", error))?;
+        guard("remove a trigger", done.rows_affected() == 1)
     }
 
     async fn write_stages(&mut self, stages: &[Stage], version: i64) -> Result<(), StoreError> {

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError,
-    facts::{Facts, OrderFact, OrderRow, due, facts},
+    facts::{Facts, OrderFact, OrderRow, due, facts, order, order_rows},
 };
 use crate::domain::{
     note::{Note, NoteKind},
-    order::{HistoryDetail, HistoryEntry, HistoryKind, Visit},
+    order::{HistoryDetail, HistoryEntry, HistoryKind, Order, Visit},
     projection::Health,
 };
 
@@ -69,6 +69,8 @@ pub struct OrderFilter {
     pub health: Vec<Health>,
     /// The instant of that.
     pub health_at: DateTime<Utc>,
+    /// Whether somebody has acknowledged the current visit.
+    pub acknowledged: Option<bool>,
 }
 
 /// The last row of a page: where the next one goes on.
@@ -105,7 +107,7 @@ const COLUMNS: &str = "SELECT 1::bigint AS place, now() AS database_now, c.versi
     o.entered_by, o.entered_for, o.status_name, o.next_alarm_at, o.closed_at, o.completed, o.interrupted_status,
     o.interrupted_due_on, o.interrupted_source, o.scheduling, o.ahead_until,
     NULLIF(o.late_from, 'infinity') AS late_from, o.cycle_status, o.holds, o.lost_days, o.last_note, o.open_questions,
-    o.assessment, o.finish, o.history_sequence,
+    o.assessment, o.finish, o.followers, o.acknowledged, o.history_sequence,
     o.import_fingerprint, o.imported_at, o.version, o.revision, o.created_at, o.updated_at
     FROM orders o CROSS JOIN catalogue_version c WHERE true";
 
@@ -129,6 +131,34 @@ impl Store {
             .await
             .map_err(|error| StoreError::new("list orders", error))?;
         facts(rows)
+    }
+
+    /// Orders of some types (none = all) that were open at some time between two instants, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails, or a row holds what is never written.
+    pub async fn orders_open_between(
+        &self,
+        types: &[String],
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+        limit: i64,
+    ) -> Result<Vec<Order>, StoreError> {
+        let rows = order_rows!(
+            "1::bigint",
+            "false",
+            "FROM orders o CROSS JOIN catalogue_version c
+             WHERE (cardinality($1::text[]) = 0 OR o.order_type = ANY ($1)) AND o.created_at < $3
+                AND (o.closed_at IS NULL OR o.closed_at >= $2)
+             ORDER BY o.id DESC LIMIT $4",
+            types,
+            from,
+            to,
+            limit
+        )
+        .fetch_all(&self.calls)
+        .await
+        .map_err(|error| StoreError::new("read orders that were open", error))?;
+        rows.into_iter().map(order).collect()
     }
 
     /// Open orders by type and status; those with a due time at or before `now` count as overdue.
@@ -296,6 +326,11 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
     }
     if filter.open_questions {
         query.push(" AND cardinality(o.open_questions) > 0");
+    }
+    if let Some(acknowledged) = filter.acknowledged {
+        query
+            .push(" AND COALESCE((o.acknowledged ->> 'visit')::integer = o.visit_sequence, false) = ")
+            .push_bind(acknowledged);
     }
     if !filter.health.is_empty() {
         any_health(&mut query, filter);

@@ -136,6 +136,14 @@ fn facts(order: &Order) -> String {
     let facts = [
         ("due", due(order)),
         ("with", words::holder(&order.assigned_user, &order.assigned_department)),
+        (
+            "seen",
+            order
+                .acknowledgement
+                .as_ref()
+                .map_or_else(String::new, |it| format!("{} {}", it.by, words::acknowledged(Some(it)))),
+        ),
+        ("followers", order.followers.join(", ")),
         ("type", order.order_type.clone()),
         ("interrupted", order.interrupted_status.clone()),
         ("customer", order.customer_reference.clone()),

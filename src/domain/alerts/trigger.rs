@@ -235,7 +235,7 @@ fn is_zero(count: &u32) -> bool {
 }
 
 /// A trigger with its row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
     /// Slug.
     pub id: String,

@@ -20,6 +20,7 @@ mod plan;
 mod schedule;
 mod stages;
 mod statuses;
+mod triggers;
 mod types;
 mod users;
 mod webhooks;
@@ -33,6 +34,7 @@ pub use plan::{EXAMPLES_MAX, EditPlan, PlannedChange, plan};
 pub use schedule::ScheduleEdit;
 pub use stages::{STAGES_MAX, StagesEdit};
 pub use statuses::{NewStatus, StatusEdit, StatusRemoval};
+pub use triggers::{TriggerEdit, remove_trigger};
 pub use types::{ICONS, NewOrderType, OrderTypeEdit, STATUSES_MAX, TYPES_MAX, colour};
 pub use users::{ROLES, Responsibilities, USERS_MAX, UserEdit};
 pub use webhooks::{NewSecret, WebhookEdit, WrittenWebhook, rotate_secret};
@@ -40,6 +42,7 @@ pub use webhooks::{NewSecret, WebhookEdit, WrittenWebhook, rotate_secret};
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    alerts::trigger::Trigger,
     catalogue::{CalendarEntry, Catalogue, Department, OrderType, Stage, User},
     order::DueCause,
     plan::Method,
@@ -63,6 +66,10 @@ pub enum Change {
     Stages(Vec<Stage>, i64),
     /// How the company plans due dates, and the next version of that.
     ScheduleMethod(Method, i64),
+    /// A trigger.
+    Trigger(Trigger),
+    /// A trigger that goes, by id.
+    TriggerRemoved(String),
     /// A webhook, perhaps with another secret.
     Webhook(WrittenWebhook),
 }
@@ -158,6 +165,8 @@ impl Edited {
             }
             Change::Stages(_, version) => format!("stages {version}"),
             Change::ScheduleMethod(method, version) => format!("method {} {version}", method.as_str()),
+            Change::Trigger(it) => format!("trigger {} {} {:?}", it.id, it.version, it.spec),
+            Change::TriggerRemoved(id) => format!("trigger {id} removed"),
             Change::Webhook(it) => format!("webhook {} {} {:?}", it.webhook.id, it.webhook.version, it.webhook.spec),
         };
         self.changes.iter().map(row).collect::<Vec<_>>().join("\n")
@@ -187,6 +196,8 @@ impl Catalogue {
                 drop(self.calendars.insert(it.spec.id.clone(), Arc::new(entry)));
             }
             Change::ScheduleMethod(method, _) => self.schedule_method = *method,
+            Change::Trigger(it) => drop(self.triggers.insert(it.id.clone(), Arc::new(it.clone()))),
+            Change::TriggerRemoved(id) => drop(self.triggers.remove(id)),
             Change::Webhook(it) => {
                 drop(self.webhooks.insert(it.webhook.id.clone(), Arc::new(it.webhook.clone())));
             }

@@ -217,7 +217,7 @@ impl UserEdit {
 
 /// Whether a text can be an address: exactly one `@` with something on both sides, 3 to 254 characters, no white space or
 /// control characters. Only a message that arrives proves more.
-fn is_plausible(email: &str) -> bool {
+pub(super) fn is_plausible(email: &str) -> bool {
     email.chars().count() <= 254
         && !email.chars().any(|c| c.is_whitespace() || c.is_control())
         && email
