@@ -7,7 +7,8 @@ use andon::grpc::proto::{
     v1::{
         self, calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
         order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
-        people_service_client::PeopleServiceClient,
+        people_service_client::PeopleServiceClient, trigger_service_client::TriggerServiceClient,
+        webhook_service_client::WebhookServiceClient,
     },
 };
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
@@ -159,6 +160,16 @@ impl Api {
 
     pub fn people(&self) -> PeopleServiceClient<Channel> {
         PeopleServiceClient::new(self.channel.clone())
+    }
+
+    /// Triggers.
+    pub fn triggers(&self) -> TriggerServiceClient<Channel> {
+        TriggerServiceClient::new(self.channel.clone())
+    }
+
+    /// Webhooks.
+    pub fn webhooks(&self) -> WebhookServiceClient<Channel> {
+        WebhookServiceClient::new(self.channel.clone())
     }
 
     /// Creates an order.

@@ -97,7 +97,7 @@ pub struct OrderFacts {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub status: String,
     /// Its labels; as above.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     pub labels: BTreeMap<String, String>,
 }
 
