@@ -177,16 +177,15 @@ async fn round(
         let refused = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
         let stored =
             if (refused || decisions.is_empty()) && !look_up_first { stored_answer(plant, unit).await? } else { None };
-        match stored {
-            Some(answer) => answered.push((index, answer)),
-            None => {
-                // A trigger acts for one call at most: for all that this one does, and for none after it.
-                if !unit.cause.is_empty() {
-                    acted.entry(unit.cause.clone()).or_default().extend(rules(&decisions).map(str::to_owned));
-                }
-                decided.push((index, outcomes, decisions));
-            }
+        if let Some(answer) = stored {
+            answered.push((index, answer));
+            continue;
         }
+        // A trigger acts for one call at most: for all that this one does, and for none after it.
+        if !unit.cause.is_empty() {
+            acted.entry(unit.cause.clone()).or_default().extend(rules(&decisions).map(str::to_owned));
+        }
+        decided.push((index, outcomes, decisions));
     }
     apply(plant, units, &decided, known.catalogue_version, now).await?;
     answered.extend(decided.into_iter().map(|(index, outcomes, _)| (index, Answered { outcomes, at: now })));

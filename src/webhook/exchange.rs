@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_retry_after_is_seconds_or_a_date() {
-        assert_eq!(retry_after(" 120 "), Some(RetryAfter::Pause(Duration::from_secs(120))));
+        assert_eq!(retry_after(" 120 "), Some(RetryAfter::Pause(Duration::from_mins(2))));
         let at = DateTime::from_timestamp(1_445_412_480, 0).expect("an instant");
         assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(RetryAfter::At(at)));
         for bad in ["-1", "soon", "1.5", "99999999999999999999999"] {

@@ -183,12 +183,7 @@ impl Caller {
                 roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
             }
         }
-        let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider supports the default versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { config: Arc::new(config), tls: TlsConnector::from(Arc::new(client)) })
+        Ok(Self { config: Arc::new(config), tls: connector(roots) })
     }
 
     /// What may be called.
@@ -213,6 +208,15 @@ impl Caller {
             Err(reason) => down(reason),
         }
     }
+}
+
+fn connector(roots: RootCertStore) -> TlsConnector {
+    let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports the default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(client))
 }
 
 /// A new secret, from the system's randomness.

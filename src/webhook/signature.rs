@@ -22,10 +22,14 @@ use crate::domain::alerts::webhook::SigningSecret;
 #[must_use]
 pub fn sign(secrets: &[SigningSecret], id: &str, timestamp: i64, body: &[u8]) -> String {
     let one = |secret: &SigningSecret| {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&secret.key()).expect("a key of any length can be used");
+        let mut mac = keyed(secret);
         mac.update(format!("{id}.{timestamp}.").as_bytes());
         mac.update(body);
         format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()))
     };
     secrets.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+fn keyed(secret: &SigningSecret) -> Hmac<Sha256> {
+    Hmac::new_from_slice(&secret.key()).expect("a key of any length can be used")
 }

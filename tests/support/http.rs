@@ -154,13 +154,6 @@ impl Hook {
         kept(&self.kept).always = Some(what);
     }
 
-    /// Behaves from now on.
-    pub fn heal(&self) {
-        let mut kept = kept(&self.kept);
-        kept.always = None;
-        kept.faults.clear();
-    }
-
     /// The requests that came whole, in the order in which they came.
     pub fn received(&self) -> Vec<Received> {
         kept(&self.kept).received.clone()

@@ -1,5 +1,7 @@
 //! Definition: what may be a webhook, and that its secret is told once and shown nowhere.
 
+use std::process::Command;
+
 use andon::grpc::proto::v1::{self, TriggerEvent as Event};
 use tonic::Code;
 
@@ -131,4 +133,61 @@ async fn a_secret_is_in_no_log_and_no_table_but_its_own() {
     }
     let kept = "SELECT count(*) FROM requests WHERE position('whsec_'::bytea IN outcome) > 0";
     assert_eq!(shop.database.number(kept).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_adds_tests_rotates_and_disables_a_webhook() {
+    let hook = Hook::start().await;
+    let shop = Shop::open_with(MONDAY, |options| calling(options, &[&hook])).await;
+    let andon = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_andon"));
+        command.args(["--server", &shop.daemon.address]).args(arguments);
+        let output = tokio::task::block_in_place(|| command.output()).expect("andon runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("it is JSON");
+    assert!(andon(&["webhooks", "list"]).1.contains("No webhooks"));
+    let (code, _, error) = andon(&["webhooks", "add", "erp", "--url", "https://elsewhere.example/"]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("webhooks.allow"), "{error}");
+    let (code, _, _) = andon(&["webhooks", "add", "erp", "--url", &hook.url(), "--preview"]);
+    assert_eq!((code, andon(&["webhooks", "show", "erp"]).0), (Some(0), Some(3)));
+    let (code, told, _) = andon(&["webhooks", "add", "erp", "--url", &hook.url(), "--request-id", "r"]);
+    assert_eq!(code, Some(0));
+    assert!(told.contains("secret whsec_"), "{told}");
+    let (_, again, _) = andon(&["webhooks", "add", "erp", "--url", &hook.url(), "--request-id", "r"]);
+    assert!(!again.contains("whsec_") && again.contains("rotate"), "{again}");
+    let (code, told, _) = andon(&["webhooks", "test", "erp"]);
+    assert_eq!(code, Some(0));
+    assert!(told.starts_with("sent after "), "{told}");
+    hook.inject(What::Status(404));
+    let (code, told, _) = andon(&["webhooks", "test", "erp", "--json"]);
+    assert_eq!((code, json(&told)["outcome"].as_str()), (Some(1), Some("REFUSED_FOR_GOOD")));
+    let (code, told, _) = andon(&["webhooks", "rotate", "erp", "--overlap", "2h", "--json"]);
+    assert_eq!((code, json(&told)["old_until_time"].as_str()), (Some(0), Some("2026-03-02T10:00:00Z")));
+    assert!(json(&told)["secret"].as_str().is_some_and(|secret| secret.starts_with("whsec_")));
+    assert_eq!(andon(&["webhooks", "set", "erp"]).0, Some(2), "nothing to change");
+    assert_eq!(andon(&["webhooks", "set", "erp", "--disabled", "true", "--description", "The ERP"]).0, Some(0));
+    assert!(andon(&["webhooks", "list"]).1.contains("No webhooks"));
+    let (_, listed, _) = andon(&["webhooks", "list", "--all"]);
+    assert!(listed.contains("The ERP") && listed.contains("disabled"), "{listed}");
+    assert_eq!(andon(&["webhooks", "set", "erp", "--disabled", "false"]).0, Some(0));
+    trigger(&shop.api, "made", Event::OrderCreated, "erp", false).await;
+    hook.inject(What::Status(404));
+    shop.api.create(labelled("A-1", "")).await;
+    eventually("it failed", async || {
+        andon(&["deliveries", "list", "--state", "failed"]).1.contains("A-1").then_some(())
+    })
+    .await;
+    let (_, listed, _) = andon(&["deliveries", "list", "--json"]);
+    let dead = json(&listed)["deliveries"][0].clone();
+    assert_eq!((dead["channel"].as_str(), dead["state"].as_str()), (Some("WEBHOOK"), Some("DELIVERY_STATE_FAILED")));
+    let id = dead["id"].as_str().expect("an id");
+    assert!(andon(&["deliveries", "show", id]).1.contains("webhook:erp"));
+    assert_eq!(andon(&["deliveries", "retry", id]).0, Some(0));
+    eventually("it is told", async || andon(&["deliveries", "show", id]).1.contains("order.created A-1").then_some(()))
+        .await;
+    let (_, sent, _) = andon(&["deliveries", "show", id, "--message"]);
+    assert_eq!(json(&sent)["type"].as_str(), Some("order.created"));
 }

@@ -7,7 +7,7 @@ use crate::support::{
     Api, Expect as _,
     api::number,
     eventually,
-    http::{Hook, What},
+    http::{Hook, Received, What},
     plant::Shop,
 };
 
@@ -19,7 +19,7 @@ async fn note(api: &Api, order: &str, text: &str) {
 /// The notes that were told of an order, in the order in which they came.
 fn told(hook: &Hook, order: &str) -> Vec<String> {
     let calls = hook.received();
-    let about = calls.iter().map(|call| call.json()).filter(|body| body["data"]["order"]["number"] == order);
+    let about = calls.iter().map(Received::json).filter(|body| body["data"]["order"]["number"] == order);
     about.filter_map(|body| body["data"]["occurrence"]["note"]["text"].as_str().map(str::to_owned)).collect()
 }
 
