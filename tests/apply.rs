@@ -60,6 +60,18 @@ statuses = [
   { id = "on-hold", name = "On hold", kind = "non-standard", clock = "pauses" },
   { id = "cancelled", name = "Cancelled", kind = "non-standard", clock = "stops" },
 ]
+
+[[triggers]]
+id = "escalate"
+name = "Two days late"
+event = "ESCALATION"
+days = 2
+order_types = ["job"]
+condition = { labels = { "a b" = "c" }, priority_min = 5 }
+actions = [
+  { email = { body = "Line one\nline two", to = { assignee = true, roles = ["MANAGER"] } } },
+  { task = { department = "workshop", title = "Call about {{ order.number }}" } },
+]
 "##;
 
 /// A daemon without any data.

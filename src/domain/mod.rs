@@ -23,5 +23,6 @@ pub mod set_due_date;
 pub mod status_times;
 pub mod step;
 pub mod task;
+pub mod unmaintained;
 pub mod update;
 pub mod violation;

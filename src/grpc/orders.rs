@@ -80,7 +80,8 @@ impl Orders {
         let (outcomes, catalogue, now) = self.carry_out(unit).await?;
         match outcomes.into_iter().next() {
             Some(Outcome::Done { order, effects }) => {
-                Ok((render::order(&order, &catalogue, now), render::effects(&effects, now, validate_only), *effects))
+                let did = render::effects(&effects, &order, &catalogue, now, validate_only);
+                Ok((render::order(&order, &catalogue, now), did, *effects))
             }
             Some(Outcome::Refused(refusal)) => Err(refuse(&refusal)),
             _ => Err(tonic::Status::internal("a change without an outcome")),
@@ -459,12 +460,12 @@ impl OrderService for Orders {
         let binding = format!("ListVisits {order}").into_bytes();
         let after: Option<i32> = self.tokens.open(&binding, &request.page_token, &mut v);
         checked(v)?;
-        let seen = orders::list_visits(&self.plant, &order, after.unwrap_or(0), size + 1)
+        let (seen, visits) = orders::list_visits(&self.plant, &order, after.unwrap_or(0), size + 1)
             .await
             .map_err(|failure| fail(&failure))?;
-        let now = seen.now;
-        let (page, next_page_token) = self.page(seen.orders, size, &binding, |visit| visit.sequence);
-        let visits = page.iter().map(|visit| render::visit(visit, now)).collect();
+        let (page, next_page_token) = self.page(visits, size, &binding, |visit| visit.sequence);
+        let visit = |visit| render::visit_of(visit, &seen.orders, &seen.catalogue, seen.now);
+        let visits = page.iter().map(visit).collect();
         Ok(Response::new(v1::ListVisitsResponse { visits, next_page_token }))
     }
 

@@ -7,8 +7,8 @@ use andon::grpc::proto::{
     v1::{
         self, calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
         order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
-        people_service_client::PeopleServiceClient, trigger_service_client::TriggerServiceClient,
-        webhook_service_client::WebhookServiceClient,
+        people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
+        trigger_service_client::TriggerServiceClient, webhook_service_client::WebhookServiceClient,
     },
 };
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
@@ -160,6 +160,10 @@ impl Api {
 
     pub fn people(&self) -> PeopleServiceClient<Channel> {
         PeopleServiceClient::new(self.channel.clone())
+    }
+
+    pub fn schedule(&self) -> ScheduleServiceClient<Channel> {
+        ScheduleServiceClient::new(self.channel.clone())
     }
 
     /// Triggers.

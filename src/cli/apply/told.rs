@@ -93,6 +93,7 @@ fn detail(step: &Step) -> String {
         Entry::Calendar(it) => format!(": {}, {}", words::clean(&it.name), words::clean(&it.zone)),
         Entry::User(it) => format!(": {}", words::clean(&it.display_name)),
         Entry::Department(it) => format!(": {}", words::clean(&it.name)),
+        Entry::Trigger(it) => format!(": {}", words::clean(&it.name)),
         Entry::OrderType(it) => {
             format!(
                 ": {}, {}",

@@ -126,6 +126,9 @@ pub async fn run(caller: &Caller, list: List) -> Result<Answer, Failure> {
         return Ok(Answer::text("No orders match."));
     }
     let mut text = table(&orders, caller.colour);
+    if orders.iter().any(|order| order.visit.as_ref().is_some_and(|visit| visit.beyond_holidays)) {
+        let _ = write!(text, "\n\n{}", words::BEYOND_LEGEND);
+    }
     if more {
         let first = words::count(limit, "order");
         let _ = write!(text, "\n\nThe first {first}; there are more: --limit N shows them.");
@@ -197,7 +200,7 @@ fn table(orders: &[Order], colour: bool) -> String {
         let mut cells = vec![
             (order.number.clone(), tone),
             (visit.map_or_else(String::new, |visit| visit.status_name.clone()), Tone::Plain),
-            (dates::show_with_weekday(visit.and_then(|visit| visit.due_date)), Tone::Plain),
+            (visit.map_or_else(String::new, |it| words::marked_date(it.due_date, it.beyond_holidays)), Tone::Plain),
             (words::standing(order), tone),
         ];
         cells.extend(healths.then(|| health(order)));

@@ -92,7 +92,8 @@ fn in_order(mut fields: Map<String, Value>) -> Vec<(String, Value)> {
     found
 }
 
-fn inline(value: &Value) -> String {
+/// A value as TOML on one line.
+pub fn inline(value: &Value) -> String {
     match value {
         Value::String(text) => literal(text),
         Value::Array(values) => format!("[{}]", values.iter().map(inline).collect::<Vec<_>>().join(", ")),
