@@ -67,12 +67,14 @@ impl Store {
     /// # Errors
     /// When the database fails, or a row holds what is never written.
     pub async fn webhook_secrets(&self, id: &str, now: DateTime<Utc>) -> Result<Vec<SigningSecret>, StoreError> {
-        let secrets =
-            sqlx::query_scalar!(r#"SELECT secrets AS "secrets: Json<Vec<SecretRow>>" FROM webhooks WHERE id = $1"#, id)
-                .fetch_optional(&self.deliveries)
-                .await
-                .map_err(|error| StoreError::new("read the secrets of a webhook", error))?;
-        let rows = secrets.map(|json| json.0).unwrap_or_default();
+        let secrets = sqlx::query_scalar!("SELECT secrets FROM webhooks WHERE id = $1", id)
+            .fetch_optional(&self.deliveries)
+            .await
+            .map_err(|error| StoreError::new("read the secrets of a webhook", error))?;
+        // What is wrong is not shown: it may be a secret all the same.
+        let impossible = || StoreError::impossible("webhooks", "secrets", id);
+        let rows: Vec<SecretRow> =
+            secrets.map_or(Ok(Vec::new()), |json| serde_json::from_value(json).map_err(|_| impossible()))?;
         let sign = rows.iter().filter(|row| row.until.is_none_or(|until| now < until));
         // What is wrong is not shown: it may be a secret all the same.
         sign.map(|row| {

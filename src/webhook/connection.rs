@@ -8,12 +8,13 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
@@ -80,7 +81,9 @@ pub(super) async fn open(
         None => step("resolve", limits.resolve, end, lookup_host((to.host.as_str(), to.port))).await?.collect(),
     };
     let addresses = permitted(&found, config).map_err(|why| format!("{to}: {why}"))?;
-    let tcp = step("connect", limits.connect, end, connect(&addresses)).await.map_err(|why| format!("{to}: {why}"))?;
+    let tcp = step("connect", limits.connect, end, connect(&addresses, limits.connect))
+        .await
+        .map_err(|why| format!("{to}: {why}"))?;
     // A stream that waits for an acknowledgement before it writes on would wait in vain.
     let _ = tcp.set_nodelay(true);
     let stream: Box<dyn Stream> = if to.secure {
@@ -115,13 +118,16 @@ fn permitted(found: &[SocketAddr], config: &CallerConfig) -> Result<Vec<SocketAd
     if good.is_empty() { Err(wrong) } else { Ok(good) }
 }
 
-/// The first of the addresses that takes a connection: exactly these, nothing is looked up again.
-async fn connect(addresses: &[SocketAddr]) -> std::io::Result<TcpStream> {
+/// The first of the addresses that takes a connection: exactly these, nothing is looked up again. Each gets its share of what is
+/// allowed, so that one that is silent does not keep the others from being tried.
+async fn connect(addresses: &[SocketAddr], allowed: Duration) -> std::io::Result<TcpStream> {
+    let share = allowed / u32::try_from(addresses.len().max(1)).unwrap_or(1);
     let mut failed = None;
     for address in addresses {
-        match TcpStream::connect(*address).await {
-            Ok(tcp) => return Ok(tcp),
-            Err(error) => failed = Some(error),
+        match timeout(share, TcpStream::connect(*address)).await {
+            Ok(Ok(tcp)) => return Ok(tcp),
+            Ok(Err(error)) => failed = Some(error),
+            Err(_) => failed = Some(std::io::ErrorKind::TimedOut.into()),
         }
     }
     Err(failed.unwrap_or_else(|| std::io::ErrorKind::AddrNotAvailable.into()))
