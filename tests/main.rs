@@ -24,3 +24,4 @@ mod schedule;
 mod smtp_conversation;
 mod support;
 mod waiting_orders;
+mod webhooks;
