@@ -230,7 +230,7 @@ impl Walker {
             lock_timeout: Duration::from_secs(10),
         })
         .expect("a valid URL");
-        let settings = Settings { fallback: FALLBACK.into(), gather_max: 64, gather_lanes: 1, sweep_batch: 1_000 };
+        let settings = Settings { fallback: FALLBACK.into(), gather_lanes: 1, ..Settings::default() };
         let other = Plant::new(store, Arc::new(FileClock::new(clock.path().into())), settings, fastrand::u64(..));
         Self { api: daemon.api(), clock, other, by_bell, told: BTreeMap::new(), _daemon: daemon, database }
     }
