@@ -28,7 +28,7 @@ use uuid::Uuid;
 use super::{Plant, kill_point};
 use crate::{
     domain::alerts::backoff::Backoff,
-    mail::{Delivery, Envelope, MailLane, Mailer, Outgoing, bare_address, render},
+    mail::{Delivery, Envelope, MailLane, Mailer, Outgoing, bare_address, render, thread_of},
     store::{
         StoreError,
         outbox::{Attempt, Begun, Claimed, Rendering},
@@ -50,6 +50,8 @@ pub struct Post {
     pub domain: String,
     /// Address of an order's page, with `{number}` or `{id}`.
     pub link_pattern: Option<String>,
+    /// BCP 47 tag of the plant's language.
+    pub language: String,
     /// How retries are spaced.
     pub backoff: Backoff,
     /// How long a claim lasts; longer than an attempt can take.
@@ -286,8 +288,9 @@ fn rendering(post: &Post, message: &Claimed) -> Result<Rendering, String> {
         to_address: message.address.clone(),
         message_id: message_id.clone(),
         date: message.created_at,
-        thread: format!("order-{}@{}", message.order_id, post.domain),
+        thread: thread_of(&message.facts, message.order_id, &message.address, &post.domain),
         link_pattern: post.link_pattern.clone(),
+        language: post.language.clone(),
     };
     let rendered = render(&message.facts, &envelope).map_err(|error| error.to_string())?;
     Ok(Rendering { subject: rendered.subject, message_id, bytes: rendered.bytes })

@@ -16,7 +16,7 @@ use super::{
     trigger::{Action, EmailAction, Event, TaskAction, Trigger},
 };
 use crate::domain::{
-    alerts::message::{Recipient, Why},
+    alerts::message::{OrderFacts, Reader, Recipient, Why},
     catalogue::Catalogue,
     health_turns::turns,
     order::{Context, Decision, Effects, Order},
@@ -207,7 +207,9 @@ fn mails(
     let people = recipients::of_trigger(trigger, &action.to, order, occurrence.by(), cx);
     let mut messages = Vec::with_capacity(people.len());
     for (recipient, why) in people {
-        let facts = recipients::order_facts(order, why, cx);
+        let user = recipient.user.as_deref().and_then(|id| cx.catalogue.users.get(id));
+        let reader = Reader::of(user.map(AsRef::as_ref));
+        let facts = OrderFacts { reader, ..recipients::order_facts(order, why, cx) };
         let own = !action.subject.is_empty() || !action.body.is_empty();
         let facts = if *occurrence == Occurrence::StatusOverdue && !own {
             MessageFacts::Overdue(facts)
