@@ -12,6 +12,8 @@ pub struct Bells {
     pub sweep: Arc<Notify>,
     /// Messages may be ready, or their leases may have ended.
     pub dispatch: Arc<Notify>,
+    /// Webhooks may have to be called.
+    pub call: Arc<Notify>,
     /// Open orders may have to be planned anew.
     pub replan: Arc<Notify>,
     /// Old answers may be forgotten.
@@ -24,6 +26,7 @@ impl Bells {
     pub fn ring_dispatch(&self) {
         self.dispatch.notify_waiters();
         self.dispatch.notify_one();
+        self.call.notify_one();
     }
 }
 

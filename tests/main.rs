@@ -23,3 +23,4 @@ mod schedule;
 mod smtp_conversation;
 mod support;
 mod waiting_orders;
+mod webhooks;

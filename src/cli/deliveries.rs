@@ -1,4 +1,4 @@
-//! `andon deliveries`: who was told what, and what the mail server said.
+//! `andon deliveries`: who was told what by what means, and what the other side said.
 
 use std::fmt::Write as _;
 
@@ -45,7 +45,7 @@ pub enum Verb {
     Show {
         /// Id of the message
         id: String,
-        /// Print the message itself as it was sent (RFC 5322), and nothing else
+        /// Print the message itself as it was sent (RFC 5322; to a webhook, JSON), and nothing else
         #[arg(long)]
         message: bool,
     },
@@ -160,14 +160,15 @@ async fn list(caller: &Caller, mut request: ListDeliveriesRequest, limit: usize)
 }
 
 fn table(deliveries: &[Delivery], colour: bool) -> String {
-    let mut sheet = Sheet::new(&["ID", "DECIDED", "STATE", "TO", "ABOUT", "ORDER", "DETAIL"], colour);
-    (0..3).for_each(|column| sheet.keep_whole(column));
+    let mut sheet = Sheet::new(&["ID", "DECIDED", "STATE", "VIA", "TO", "ABOUT", "ORDER", "DETAIL"], colour);
+    (0..4).for_each(|column| sheet.keep_whole(column));
     for it in deliveries {
         let to = if it.user.is_empty() { &it.address } else { &it.user };
         sheet.toned_row([
             (it.id.clone(), Tone::Faint),
             (dates::show_instant(it.create_time.as_ref()), Tone::Plain),
             (state(it), tone(it)),
+            (words::word(&it.channel, ""), Tone::Plain),
             (to.clone(), Tone::Plain),
             (words::word(&it.kind, ""), Tone::Plain),
             (it.order_number.clone(), Tone::Plain),
@@ -200,6 +201,7 @@ fn block(delivery: &Delivery, colour: bool) -> String {
     let to = if delivery.user.is_empty() { String::new() } else { format!("{} ", delivery.user) };
     let facts = [
         ("state", state(delivery)),
+        ("via", words::word(&delivery.channel, "")),
         ("to", format!("{to}<{}>", delivery.address)),
         ("about", words::word(&delivery.kind, "")),
         ("order", delivery.order_number.clone()),

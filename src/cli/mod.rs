@@ -24,6 +24,7 @@ mod seed;
 mod sheet;
 mod triggers;
 mod types;
+mod webhooks;
 mod words;
 
 use std::{
@@ -101,6 +102,9 @@ enum Noun {
     /// Triggers: what is told to whom, and when
     #[command(subcommand)]
     Triggers(triggers::Verb),
+    /// Webhooks: programs that are told by HTTP
+    #[command(subcommand)]
+    Webhooks(webhooks::Verb),
     /// Messages: who was told what, and what the mail server said
     #[command(subcommand)]
     Deliveries(deliveries::Verb),
@@ -159,6 +163,7 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::Replan(verb) => replan::run(caller, verb).await,
         Noun::People(verb) => people::run(caller, verb).await,
         Noun::Triggers(verb) => triggers::run(caller, verb).await,
+        Noun::Webhooks(verb) => webhooks::run(caller, verb).await,
         Noun::Deliveries(verb) => deliveries::run(caller, verb).await,
         Noun::Import(import) => import::run(caller, import).await,
         Noun::Apply(apply) => apply::run(caller, &apply).await,

@@ -26,6 +26,8 @@ pub struct Config {
     pub listen: ListenConfig,
     /// How messages leave.
     pub mail: MailConfig,
+    /// How programs are called.
+    pub webhooks: WebhooksConfig,
     /// Alarms and who hears of them.
     pub alerts: AlertsConfig,
     /// What a caller may ask for.
@@ -174,6 +176,48 @@ impl MailDeadlines {
     pub fn attempt(&self) -> Duration {
         self.opening + 2 * self.command + self.data + self.body + self.reply
     }
+}
+
+/// How programs are called.
+#[derive(Clone, Debug)]
+pub struct WebhooksConfig {
+    /// Hosts and addresses that may be called, as `AllowList` reads them; none: webhooks are off.
+    pub allow: Vec<String>,
+    /// Whether `http://` may be called as well.
+    pub allow_http: bool,
+    /// Authorities that may sign certificates besides those of the system, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Calls of one webhook at the same time.
+    pub lanes: u32,
+    /// How long a secret that was replaced signs as well.
+    pub secret_overlap: Duration,
+    /// The wait before the second try.
+    pub retry_first: Duration,
+    /// The longest wait between two tries; at least `retry_first`.
+    pub retry_max: Duration,
+    /// The age at which a message is given up.
+    pub give_up_after: Duration,
+    /// How long a message belongs to who took it; longer than a call can take.
+    pub claim_lease: Duration,
+    /// The longest each step of a call may take.
+    pub deadlines: WebhookDeadlines,
+}
+
+/// The longest each step of a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebhookDeadlines {
+    /// Looking the name up.
+    pub resolve: Duration,
+    /// The connection.
+    pub connect: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// Writing the request until the head of the reply.
+    pub reply: Duration,
+    /// Reading the body of the reply.
+    pub body: Duration,
+    /// All of it together.
+    pub whole: Duration,
 }
 
 /// Alarms and who hears of them.

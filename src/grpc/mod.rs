@@ -17,3 +17,4 @@ pub mod proto;
 pub mod schedule;
 pub mod server;
 pub mod triggers;
+pub mod webhooks;

@@ -15,7 +15,10 @@
 //! A fault of the transport (unreachable, TLS, authentication) stops all lanes for a while, and costs no message an attempt.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -34,6 +37,8 @@ use crate::{
 
 /// Messages that a lane claims at once.
 const CLAIM_MAX: i64 = 10;
+/// Messages that come to nothing one after the other before their destination is given a rest.
+const FAILURES_MAX: u32 = 5;
 
 /// How messages leave this plant.
 pub struct Post {
@@ -65,6 +70,7 @@ impl std::fmt::Debug for Post {
 #[derive(Debug, Default)]
 pub struct Breaker {
     open: Mutex<Option<(Instant, u32)>>,
+    failures: AtomicU32,
 }
 
 impl Breaker {
@@ -74,7 +80,7 @@ impl Breaker {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|(until, _)| Instant::now() >= until)
     }
 
-    fn trip(&self, backoff: &Backoff, jitter: f64) -> Duration {
+    pub(super) fn trip(&self, backoff: &Backoff, jitter: f64) -> Duration {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let times = open.map_or(1, |(_, times)| times + 1);
         // A tenth of the pause of a message: the server is asked again soon, and no message pays for it.
@@ -83,8 +89,22 @@ impl Breaker {
         pause
     }
 
-    fn reset(&self) {
+    pub(super) fn reset(&self) {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.failures.store(0, Ordering::Relaxed);
+    }
+
+    /// Rests for so long, as the other side asked.
+    pub(super) fn rest(&self, pause: Duration) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        *open = Some((Instant::now() + pause, open.map_or(0, |(_, times)| times)));
+    }
+
+    /// Takes note of a message that came to nothing; the fifth in a row, and each after it, makes for a rest.
+    pub(super) fn failed(&self, backoff: &Backoff, jitter: f64) {
+        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES_MAX {
+            self.trip(backoff, jitter);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod bridge;
+pub mod calls;
 pub mod catalogue;
 pub mod clock;
 pub mod deliveries;
@@ -27,6 +28,7 @@ mod snapshot;
 pub mod sweep;
 pub mod test_trigger;
 pub mod unit;
+pub mod webhooks;
 pub mod write;
 
 pub use clock::{Clock, DatabaseClock, FileClock};

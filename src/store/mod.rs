@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod replan_parts;
 pub mod replans;
 pub mod requests;
+pub mod webhooks;
 pub mod write;
 
 pub use error::{StoreError, StoreFault};

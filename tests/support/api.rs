@@ -8,7 +8,7 @@ use andon::grpc::proto::{
         self, calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
         order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
         people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
-        trigger_service_client::TriggerServiceClient,
+        trigger_service_client::TriggerServiceClient, webhook_service_client::WebhookServiceClient,
     },
 };
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
@@ -166,8 +166,14 @@ impl Api {
         ScheduleServiceClient::new(self.channel.clone())
     }
 
+    /// Triggers.
     pub fn triggers(&self) -> TriggerServiceClient<Channel> {
         TriggerServiceClient::new(self.channel.clone())
+    }
+
+    /// Webhooks.
+    pub fn webhooks(&self) -> WebhookServiceClient<Channel> {
+        WebhookServiceClient::new(self.channel.clone())
     }
 
     /// Creates an order.

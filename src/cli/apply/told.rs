@@ -51,7 +51,7 @@ fn summary(plan: &Plan) -> String {
 
 /// `user anna, erika; type job`, cut when there are many.
 fn ids(keys: &[Key]) -> String {
-    let kinds = [Kind::Stages, Kind::Calendar, Kind::User, Kind::Department, Kind::OrderType];
+    let kinds = [Kind::Stages, Kind::Calendar, Kind::User, Kind::Department, Kind::OrderType, Kind::Trigger];
     let of = |kind: Kind| {
         let all: Vec<_> = keys.iter().filter(|key| key.kind == kind).map(|key| words::clean(&key.id)).collect();
         let more = all.len().saturating_sub(IDS_MAX);

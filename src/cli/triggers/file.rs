@@ -145,7 +145,7 @@ name = "Escalation"
 event = "ESCALATION"
 days = 2
 repeat_days = 1
-condition = { health = ["LATE"], labels = { event = "fair", "a b" = "c" }, priority_min = 10 }
+condition = { health = ["LATE"], labels = { "a b" = "c", event = "fair" }, priority_min = 10 }
 enabled = true
 actions = [
   { email = { subject = "{{ order.number }} is late", to = { assignee = true, roles = ["MANAGER"] } } },

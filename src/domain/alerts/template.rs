@@ -299,6 +299,9 @@ fn sample(event: Event) -> (Happened, Recipient) {
         Event::OrderClosed => Occurrence::OrderClosed { by: by() },
     };
     let order = OrderFacts {
+        order_type: "sheet-metal".into(),
+        status: "milling".into(),
+        labels: std::collections::BTreeMap::new(),
         order_id: Uuid::nil(),
         number: "4711".to_owned(),
         title: "Bracket".to_owned(),
