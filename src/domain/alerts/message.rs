@@ -256,6 +256,12 @@ impl Topic {
         }
     }
 
+    /// One that a person can choose a pace for; `None` for anything else.
+    #[must_use]
+    pub fn parse_chosen(text: &str) -> Option<Self> {
+        Self::CHOSEN.into_iter().find(|topic| topic.as_str() == text)
+    }
+
     /// The kinds that a person can choose a pace for.
     pub const CHOSEN: [Self; 13] = [
         Self::Overdue,
