@@ -19,6 +19,7 @@ use crate::{
     mail::{Credentials, Deadlines, FolderMailer, Mailer, SmtpConfig, SmtpMailer, TlsMode},
     ops::{
         Clock, DatabaseClock, FileClock, Plant, Settings, calls,
+        digest::{self, Patience},
         dispatch::{self, Breaker, Post, Sender},
         gather::Gatherer,
         replan, sweep,
@@ -206,6 +207,9 @@ async fn serve(config: Config, shutdown: Shutdown) -> Result<(), DaemonError> {
         gather_max: usize::try_from(config.gather.batch_max).unwrap_or(64),
         gather_lanes: usize::try_from(config.gather.lanes).unwrap_or(2),
         sweep_batch: usize::try_from(config.alerts.sweep_batch).unwrap_or(1_000),
+        outage_after: TimeDelta::from_std(config.alerts.outage_after).unwrap_or_default(),
+        storm_messages: i64::from(config.alerts.storm_messages),
+        storm_window: TimeDelta::from_std(config.alerts.storm_window).unwrap_or_default(),
     };
     let seed = u64::from_ne_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().unwrap_or_default());
     let plant = Plant::new(store.clone(), clock, settings, seed);
@@ -306,6 +310,7 @@ fn spawn_work(plant: &Arc<Plant>, config: &Config, mailer: Box<dyn Mailer>, bell
         breaker: Breaker::default(),
     });
     shutdown.spawn(sweeping(Arc::clone(plant), bells.clone(), shutdown.clone()));
+    shutdown.spawn(telling(Arc::clone(plant), bells.clone(), shutdown.clone()));
     shutdown.spawn(replanning(Arc::clone(plant), bells.clone(), shutdown.clone()));
     shutdown.spawn(tidying(Arc::clone(plant), bells.clone(), shutdown.clone()));
     for lane in 0..config.mail.connections {
@@ -331,9 +336,31 @@ async fn sweeping(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
             Ok(report) if report.examined > 0 => {
                 tracing::info!(?report, "sweep");
                 bells.ring_dispatch();
+                bells.digest.notify_one();
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the sweep was put off"),
+        }
+    }
+}
+
+async fn telling(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
+    let mut patience = Patience::default();
+    loop {
+        tokio::select! {
+            () = bells.digest.notified() => {}
+            () = shutdown.begun() => return,
+        }
+        match digest::tell(&plant, &mut patience, || shutdown.has_begun()).await {
+            Ok(report) if report.examined > 0 => {
+                tracing::info!(?report, "digests");
+                bells.ring_dispatch();
+                if report.left {
+                    bells.digest.notify_one();
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "digests were put off"),
         }
     }
 }

@@ -6,6 +6,7 @@ mod apply;
 mod catalogue;
 mod cycle_edits;
 mod deliveries;
+mod digests;
 mod directory;
 mod edit_races;
 mod factory_log;

@@ -229,6 +229,12 @@ pub struct AlertsConfig {
     pub sweep_batch: u32,
     /// The time between two looks for due alarms, a whole number of seconds.
     pub tick: Duration,
+    /// What is found or leaves later than this was out: the first round after it is one digest per person.
+    pub outage_after: Duration,
+    /// Messages for one person within `storm_window`; more are told in a digest.
+    pub storm_messages: u32,
+    /// See `storm_messages`; whole minutes.
+    pub storm_window: Duration,
 }
 
 /// What a caller may ask for.

@@ -23,6 +23,9 @@ pub fn read(layers: &Layers) -> Config {
             fallback_address: address(layers, "alerts.fallback_address"),
             sweep_batch: layers.number("alerts.sweep_batch", 1, 10_000),
             tick: seconds(layers, "alerts.tick_s", 1, 60),
+            outage_after: seconds(layers, "alerts.outage_after_s", 60, 86_400),
+            storm_messages: layers.number("alerts.storm_messages", 1, 10_000),
+            storm_window: Duration::from_mins(layers.number("alerts.storm_minutes", 1, 1_440).into()),
         },
         limits: LimitsConfig {
             concurrent_calls: layers.number("limits.concurrent_calls", 1, 10_000),

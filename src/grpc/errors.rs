@@ -100,6 +100,9 @@ pub fn sort(refusal: &Refusal) -> (Code, Reason, HashMap<String, String>) {
         Refusal::NotRetryable { state } => {
             (Code::FailedPrecondition, Reason::NotRetryable, facts(&[("state", state.clone())]))
         }
+        Refusal::NotCancellable { state } => {
+            (Code::FailedPrecondition, Reason::NotCancellable, facts(&[("state", state.clone())]))
+        }
         Refusal::BatchRefused { index } => {
             (Code::Aborted, Reason::BatchRefused, facts(&[("index", index.to_string())]))
         }

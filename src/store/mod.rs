@@ -12,6 +12,7 @@ pub mod catalogue_edit;
 mod catalogue_rows;
 pub mod dates;
 pub mod deliveries;
+pub mod digests;
 mod error;
 pub mod facts;
 pub mod orders;

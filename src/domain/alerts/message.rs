@@ -121,6 +121,9 @@ pub struct OrderFacts {
     pub last_note: Option<NoteFacts>,
     /// Why this person gets it.
     pub reason: Why,
+    /// How this person reads.
+    #[serde(default, skip_serializing_if = "Reader::is_nobody")]
+    pub reader: Reader,
     /// Id of its type; empty in messages that were stored before it was kept. For programs.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub order_type: String,
@@ -130,9 +133,6 @@ pub struct OrderFacts {
     /// Its labels; as above.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// How this person reads.
-    #[serde(default, skip_serializing_if = "Reader::is_nobody")]
-    pub reader: Reader,
 }
 
 /// What a message tells.
@@ -254,6 +254,12 @@ impl Topic {
             Self::Digest => "DIGEST",
             Self::Task => "TASK",
         }
+    }
+
+    /// One that a person can choose a pace for; `None` for anything else.
+    #[must_use]
+    pub fn parse_chosen(text: &str) -> Option<Self> {
+        Self::CHOSEN.into_iter().find(|topic| topic.as_str() == text)
     }
 
     /// The kinds that a person can choose a pace for.

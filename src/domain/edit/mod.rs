@@ -36,7 +36,7 @@ pub use stages::{STAGES_MAX, StagesEdit};
 pub use statuses::{NewStatus, StatusEdit, StatusRemoval};
 pub use triggers::{TriggerEdit, remove_trigger};
 pub use types::{ICONS, NewOrderType, OrderTypeEdit, STATUSES_MAX, TYPES_MAX, colour};
-pub use users::{ROLES, Responsibilities, USERS_MAX, UserEdit};
+pub use users::{AlertsEdit, ROLES, Responsibilities, USERS_MAX, UserEdit};
 pub use webhooks::{NewSecret, WebhookEdit, WrittenWebhook, rotate_secret};
 
 use std::{collections::BTreeMap, sync::Arc};

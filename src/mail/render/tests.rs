@@ -51,10 +51,10 @@ fn order() -> OrderFacts {
         last_note: Some(note("Cutter broke, new one comes on Monday.\nCustomer knows.")),
         priority: 0,
         reason: Why::ManagerOf("Milling shop".into()),
+        reader: Reader::default(),
         order_type: "sheet-metal".into(),
         status: "milling".into(),
         labels: std::collections::BTreeMap::new(),
-        reader: Reader::default(),
     }
 }
 
