@@ -319,9 +319,6 @@ fn sample(event: Event) -> (Happened, Recipient) {
         priority: 1,
         last_note: Some(note),
         reason: Why::Assignee,
-        order_type: "sheet-metal".to_owned(),
-        status: "milling".to_owned(),
-        labels: std::collections::BTreeMap::new(),
         reader: Reader::default(),
     };
     let happened = Happened {
