@@ -16,4 +16,5 @@ pub mod people;
 pub mod proto;
 pub mod schedule;
 pub mod server;
+pub mod tasks;
 pub mod triggers;

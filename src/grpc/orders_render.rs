@@ -165,10 +165,10 @@ pub fn note(note: &Note, open: &[Uuid]) -> v1::Note {
     }
 }
 
-/// What a change did; `preview` leaves out ids that mean nothing.
+/// A message that was queued; `preview` leaves out its id, which means nothing.
 #[must_use]
-pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effects {
-    let message = |message: &Message| v1::QueuedMessage {
+pub fn queued_message(message: &Message, preview: bool) -> v1::QueuedMessage {
+    v1::QueuedMessage {
         delivery: if preview { String::new() } else { message.id.to_string() },
         user: message.recipient.user.clone().unwrap_or_default(),
         address: message.recipient.address.clone(),
@@ -178,7 +178,12 @@ pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effe
             Way::Now => None,
             Way::Gathered { until } => Some(render_instant(until)),
         },
-    };
+    }
+}
+
+/// What a change did; `preview` leaves out ids that mean nothing.
+#[must_use]
+pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effects {
     let task = |task: &Task| v1::MadeTask {
         task: if preview { String::new() } else { task.id.to_string() },
         title: task.title.clone(),
@@ -190,7 +195,7 @@ pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effe
         closed_visit: effects.closed.as_ref().map(|closed| visit(closed, now)),
         skipped_visits: effects.skipped.iter().map(|skipped| visit(skipped, now)).collect(),
         opened_visit: effects.opened.as_ref().map(|opened| visit(opened, now)),
-        messages: effects.messages.iter().map(message).collect(),
+        messages: effects.messages.iter().map(|message| queued_message(message, preview)).collect(),
         days_given_back: i32::try_from(effects.days_given_back).unwrap_or(i32::MAX),
         warnings: effects.warnings.clone(),
         changes: effects.changes.iter().map(field_change).collect(),

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::{Plant, kill_point};
 use crate::{
-    domain::alerts::backoff::Backoff,
+    domain::alerts::{backoff::Backoff, message::MessageFacts},
     mail::{Delivery, Envelope, MailLane, Mailer, Outgoing, bare_address, render},
     store::{
         StoreError,
@@ -181,7 +181,10 @@ impl Sender {
         let (bytes, attempt, first_attempt_at) = match begun {
             Begun::Sending { bytes, attempt, first_attempt_at } => (bytes, attempt, first_attempt_at),
             Begun::Untrue => {
-                let reason = "the order moved on before the message was sent";
+                let reason = match &message.facts {
+                    MessageFacts::Task(_) => "the task was closed or given to somebody else before the message was sent",
+                    _ => "the order moved on before the message was sent",
+                };
                 plant.store.settle(message.id, token, "WITHDRAWN", reason, None, now).await?;
                 report.ended += 1;
                 return Ok(true);
@@ -266,11 +269,20 @@ fn rendering(post: &Post, message: &Claimed) -> Result<Rendering, String> {
         to_address: message.address.clone(),
         message_id: message_id.clone(),
         date: message.created_at,
-        thread: format!("order-{}@{}", message.order_id, post.domain),
+        thread: thread(message).map_or_else(String::new, |thread| format!("{thread}@{}", post.domain)),
         link_pattern: post.link_pattern.clone(),
     };
     let rendered = render(&message.facts, &envelope).map_err(|error| error.to_string())?;
     Ok(Rendering { subject: rendered.subject, message_id, bytes: rendered.bytes })
+}
+
+/// What a message is one of several about: its order, else its task.
+fn thread(message: &Claimed) -> Option<String> {
+    match (&message.facts, message.order_id) {
+        (_, Some(order)) => Some(format!("order-{order}")),
+        (MessageFacts::Task(task), None) => Some(format!("task-{}", task.task_id)),
+        _ => None,
+    }
 }
 
 /// Takes back what senders that are gone had claimed. Returns how many messages.

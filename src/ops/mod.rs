@@ -24,6 +24,7 @@ pub mod orders;
 pub mod replan;
 mod snapshot;
 pub mod sweep;
+pub mod tasks;
 pub mod test_trigger;
 pub mod unit;
 pub mod write;

@@ -18,6 +18,7 @@ pub mod orders;
 pub mod outbox;
 pub mod replans;
 pub mod requests;
+pub mod tasks;
 pub mod write;
 
 pub use error::{StoreError, StoreFault};

@@ -20,8 +20,8 @@ pub struct Claimed {
     pub recipient_name: String,
     /// Address of the recipient.
     pub address: String,
-    /// The order it is about.
-    pub order_id: Uuid,
+    /// The order it is about, if it is about one.
+    pub order_id: Option<Uuid>,
     /// What it tells.
     pub facts: MessageFacts,
     /// The bytes of an earlier attempt.
@@ -156,6 +156,13 @@ impl Store {
                            SELECT FROM orders o
                            WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
                              AND o.due_at = m.due_at AND o.due_at > $4)
+                       -- As long as it is open, and whom it was given to has it.
+                       WHEN 'TASK' THEN EXISTS (
+                           SELECT FROM tasks t
+                           WHERE t.id = (m.facts #>> '{Task,task_id}')::uuid AND t.state = 'OPEN'
+                             AND t.assigned_user IS NOT DISTINCT FROM m.facts #>> '{Task,user}'
+                             AND (t.assigned_user IS NOT NULL
+                                OR t.assigned_department IS NOT DISTINCT FROM m.facts #>> '{Task,department}'))
                        -- As long as one of its orders is still overdue, or was only counted.
                        WHEN 'OVERDUE_DIGEST' THEN (m.facts #>> '{OverdueDigest,more}')::bigint > 0 OR EXISTS (
                            SELECT FROM json_array_elements(m.facts #> '{OverdueDigest,orders}') f

@@ -12,6 +12,7 @@ use crate::domain::{
     note::Notify,
     order::{Context, Order},
     refusal::Refusal,
+    task::Task,
 };
 
 /// Gathers people, each once; people who share an address count as one, since one mailbox is told once.
@@ -135,6 +136,27 @@ pub fn of_trigger(
     gathered.or_fallback(cx.fallback, nobody)
 }
 
+/// Who gets a task: its user, else the managers of its department. Who gave it to themselves (`by`) is passed over, and is not missed.
+#[must_use]
+pub fn of_task(task: &Task, by: &str, cx: &Context<'_>) -> Vec<(Recipient, Why)> {
+    let catalogue = cx.catalogue;
+    let mut gathered = Gathered::new();
+    gathered.without = Some(by);
+    if let Some(user) = task.user.as_ref().and_then(|id| catalogue.users.get(id)) {
+        gathered.add(user, Why::Assignee);
+    }
+    let department = task.department.as_ref().and_then(|id| catalogue.departments.get(id));
+    if gathered.people.is_empty()
+        && !gathered.left_out
+        && let Some(department) = department
+    {
+        for manager in department.managers.iter().filter_map(|id| catalogue.users.get(id)) {
+            gathered.add(manager, Why::ManagerOf(department.name.clone()));
+        }
+    }
+    gathered.or_fallback(cx.fallback, "nobody has the task, or its department has no manager")
+}
+
 /// The messages to those whom a caller named; none when nobody was named.
 ///
 /// # Errors
@@ -191,7 +213,7 @@ pub fn messages(
                 id,
                 dedup_key: format!("message/{id}"),
                 topic,
-                order_id: order.id,
+                order_id: Some(order.id),
                 order_number: order.number.clone(),
                 visit_sequence: order.visit.sequence,
                 due_at: None,

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use crate::domain::{
-    alerts::message::{MessageFacts, NoteFacts, OrderFacts, Why},
+    alerts::message::{Given, MessageFacts, NoteFacts, OrderFacts, TaskFacts, Why},
     note::NoteKind,
 };
 
@@ -118,6 +118,7 @@ pub(super) fn words(facts: &MessageFacts, link_pattern: Option<&str>) -> (String
             let verdict = format!("{} {did}", name(&note.author));
             (subject, letter(badge, BLUE, verdict, order, Some(note), heading, &[], link_pattern))
         }
+        MessageFacts::Task(facts) => task(facts, link_pattern),
         MessageFacts::Happened(happened) | MessageFacts::Called(happened) => {
             let order = &happened.order;
             let subject = format!("{}: {}", subject_name(order), name(&happened.trigger_name));
@@ -143,6 +144,61 @@ fn overdue(order: &OrderFacts, link_pattern: Option<&str>) -> (String, Words) {
     let verdict = format!("{since}: {late}");
     let note = order.last_note.as_ref();
     (subject, letter("OVERDUE", RED, verdict, order, note, "Last note", STEPS, link_pattern))
+}
+
+/// What to do about a task.
+const TASK_STEPS: &[&str] = &["Done? Mark the task as done.", "Not yours? Give it to who has to do it."];
+
+fn task(task: &TaskFacts, link_pattern: Option<&str>) -> (String, Words) {
+    let title = name(&task.title);
+    let mut subject = format!("TASK: {}", line(&task.title, SUBJECT_TITLE_CHARS_MAX));
+    if !task.order_number.is_empty() {
+        subject.push_str(&format!(" ({})", name(&task.order_number)));
+    }
+    if let Some(due_on) = task.due_on {
+        subject.push_str(&due_on.format(", due %a %-d %b").to_string());
+    }
+    let by = if task.by.is_empty() { format!("the trigger '{}'", name(&task.trigger_name)) } else { name(&task.by) };
+    let verdict = match task.given {
+        Given::Made => format!("Made by {by}"),
+        Given::Reassigned => format!("Given to {} by {by}", name(&task.holder)),
+        Given::Reopened => format!("Reopened by {by}"),
+    };
+    let mut rows = vec![
+        Row { label: "Due", value: task.due_on.map_or_else(|| "no due date".to_owned(), day) },
+        Row { label: "Who has it", value: name(&task.holder) },
+    ];
+    if let Some(order) = &task.order {
+        let status = name(&order.status_name);
+        rows.push(Row { label: "Order", value: format!("{} ({status})", order_name(order, NAME_CHARS_MAX)) });
+    } else if !task.order_number.is_empty() {
+        rows.push(Row { label: "Order", value: name(&task.order_number) });
+    }
+    for (label, text) in [("About it", &task.description), ("Said", &task.comment)] {
+        if !text.trim().is_empty() {
+            rows.push(Row { label, value: lines(text, NOTE_CHARS_MAX) });
+        }
+    }
+    let why = match &task.reason {
+        Why::Assignee => "the task is yours".to_owned(),
+        Why::ManagerOf(department) => format!("you manage {}, which has the task", name(department)),
+        reason => why(reason),
+    };
+    let letter = Letter {
+        badge: "TASK",
+        tone: BLUE,
+        headline: title,
+        verdict,
+        rows,
+        note: None,
+        note_label: "",
+        status_name: String::new(),
+        definition: String::new(),
+        steps: TASK_STEPS,
+        link: task.order.as_ref().and_then(|order| link(order, link_pattern)),
+        why,
+    };
+    (subject, Words::Letter(Box::new(letter)))
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of a letter, each said once by its caller")]
