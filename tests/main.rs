@@ -20,4 +20,5 @@ mod record;
 mod schedule;
 mod smtp_conversation;
 mod support;
+mod tasks;
 mod waiting_orders;

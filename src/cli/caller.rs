@@ -12,6 +12,7 @@ use crate::grpc::proto::v1::{
     calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
     order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
     people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
+    task_service_client::TaskServiceClient,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,6 +72,7 @@ impl Caller {
     client!(calendars, CalendarServiceClient, "calendars");
     client!(people, PeopleServiceClient, "people");
     client!(schedule, ScheduleServiceClient, "the schedule");
+    client!(tasks, TaskServiceClient, "tasks");
     client!(deliveries, DeliveryServiceClient, "deliveries");
 
     async fn channel(&self) -> Result<Channel, Failure> {

@@ -22,6 +22,7 @@ mod replan;
 mod schedule;
 mod seed;
 mod sheet;
+mod tasks;
 mod types;
 mod words;
 
@@ -97,6 +98,9 @@ enum Noun {
     /// Users and departments
     #[command(subcommand)]
     People(people::Verb),
+    /// Tasks: what somebody has to do
+    #[command(subcommand)]
+    Tasks(tasks::Verb),
     /// Messages: who was told what, and what the mail server said
     #[command(subcommand)]
     Deliveries(deliveries::Verb),
@@ -154,6 +158,7 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::Schedule(verb) => schedule::run(caller, verb).await,
         Noun::Replan(verb) => replan::run(caller, verb).await,
         Noun::People(verb) => people::run(caller, verb).await,
+        Noun::Tasks(verb) => tasks::run(caller, verb).await,
         Noun::Deliveries(verb) => deliveries::run(caller, verb).await,
         Noun::Import(import) => import::run(caller, import).await,
         Noun::Apply(apply) => apply::run(caller, &apply).await,

@@ -193,7 +193,8 @@ mod tests {
         assert_eq!(due.1.to_rfc3339(), "2028-03-01T00:00:00+00:00");
         let mut ids = super::super::ids::Ids::seeded(1);
         let catalogue = Catalogue::default();
-        let mut cx = Context { catalogue: &catalogue, now: due.1, ids: &mut ids, actor: "local", fallback: "", cause: "" };
+        let mut cx =
+            Context { catalogue: &catalogue, now: due.1, ids: &mut ids, actor: "local", fallback: "", cause: "" };
         let mut task = NewTask { title: "t".into(), due: Some(due), ..NewTask::default() }.task(&mut cx);
         let us = TimeDelta::microseconds(1);
         assert_eq!([due.1 - us, due.1, due.1 + us].map(|now| task.overdue(now)), [false, true, true]);

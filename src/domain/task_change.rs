@@ -171,7 +171,10 @@ impl TaskChange {
         match (before.state, reopens) {
             (TaskState::Open, true) => return Err(Refusal::TaskOpen),
             (TaskState::Done | TaskState::Cancelled, false) => {
-                return Err(Refusal::TaskClosed { state: before.state.as_str().to_owned(), by: before.closed_by.clone() });
+                return Err(Refusal::TaskClosed {
+                    state: before.state.as_str().to_owned(),
+                    by: before.closed_by.clone(),
+                });
             }
             _ => {}
         }

@@ -248,7 +248,8 @@ fn render(task: &Task, now: chrono::DateTime<chrono::Utc>) -> v1::Task {
         TaskState::Done => v1::TaskState::Done,
         TaskState::Cancelled => v1::TaskState::Cancelled,
     };
-    let (order, order_number) = task.order.as_ref().map(|(id, number)| (id.to_string(), number.clone())).unwrap_or_default();
+    let (order, order_number) =
+        task.order.as_ref().map(|(id, number)| (id.to_string(), number.clone())).unwrap_or_default();
     v1::Task {
         id: task.id.to_string(),
         title: task.title.clone(),

@@ -182,7 +182,9 @@ impl Sender {
             Begun::Sending { bytes, attempt, first_attempt_at } => (bytes, attempt, first_attempt_at),
             Begun::Untrue => {
                 let reason = match &message.facts {
-                    MessageFacts::Task(_) => "the task was closed or given to somebody else before the message was sent",
+                    MessageFacts::Task(_) => {
+                        "the task was closed or given to somebody else before the message was sent"
+                    }
                     _ => "the order moved on before the message was sent",
                 };
                 plant.store.settle(message.id, token, "WITHDRAWN", reason, None, now).await?;

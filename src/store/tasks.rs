@@ -90,7 +90,8 @@ impl TryFrom<TaskRow> for Task {
     }
 }
 
-const COLUMNS: &str = "SELECT id, title, description, order_id, order_number, assigned_user, assigned_department, due_on, due_at,
+const COLUMNS: &str =
+    "SELECT id, title, description, order_id, order_number, assigned_user, assigned_department, due_on, due_at,
     state, made_by, rule, closed_by, closed_at, comment, version, created_at, updated_at FROM tasks WHERE true";
 
 impl Store {
@@ -288,11 +289,7 @@ impl CatalogueEdit {
     }
 }
 
-fn list_statement(
-    filter: &TaskFilter,
-    after: Option<&TaskPosition>,
-    limit: i64,
-) -> QueryBuilder<Postgres> {
+fn list_statement(filter: &TaskFilter, after: Option<&TaskPosition>, limit: i64) -> QueryBuilder<Postgres> {
     let mut query = QueryBuilder::new(COLUMNS);
     let only_open = filter.states == [TaskState::Open] || filter.due_by.is_some();
     if only_open {

@@ -7,7 +7,7 @@ use andon::grpc::proto::{
     v1::{
         self, calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
         order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
-        people_service_client::PeopleServiceClient,
+        people_service_client::PeopleServiceClient, task_service_client::TaskServiceClient,
     },
 };
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
@@ -155,6 +155,10 @@ impl Api {
 
     pub fn calendars(&self) -> CalendarServiceClient<Channel> {
         CalendarServiceClient::new(self.channel.clone())
+    }
+
+    pub fn tasks(&self) -> TaskServiceClient<Channel> {
+        TaskServiceClient::new(self.channel.clone())
     }
 
     pub fn people(&self) -> PeopleServiceClient<Channel> {

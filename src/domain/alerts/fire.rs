@@ -285,7 +285,8 @@ fn make_task(
     let nobody = Recipient { user: None, name: String::new(), address: String::new() };
     // Whatever facts make of the template, it is one line that says something.
     let title = template::render(&action.title, &happened, &nobody).unwrap_or_default();
-    let title: String = title.split(|c: char| c.is_control() || c == ' ').filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ");
+    let title: String =
+        title.split(|c: char| c.is_control() || c == ' ').filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ");
     let title = if title.is_empty() { trigger.spec.name.clone() } else { title.chars().take(TITLE_MAX).collect() };
     let chosen = |id: &String| (!id.is_empty()).then(|| id.clone());
     let (user, department) = match (chosen(&action.user), chosen(&action.department)) {

@@ -39,8 +39,7 @@ pub fn told(task: &Task, given: Given, by: &str, order: Option<&Order>, cx: &mut
     let mut messages = Vec::with_capacity(people.len());
     for (recipient, why) in people {
         let user = recipient.user.as_deref().and_then(|id| catalogue.users.get(id));
-        let way =
-            user.map_or(Way::Now, |user| preferences::way(user, Topic::Task, calendar, catalogue, cx.now));
+        let way = user.map_or(Way::Now, |user| preferences::way(user, Topic::Task, calendar, catalogue, cx.now));
         messages.push(Message {
             id: cx.ids.next(cx.now),
             dedup_key: format!("task/{}/{}/{}", task.id, task.version, recipient.address),

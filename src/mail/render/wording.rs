@@ -151,10 +151,9 @@ const TASK_STEPS: &[&str] = &["Done? Mark the task as done.", "Not yours? Give i
 
 fn task(task: &TaskFacts, link_pattern: Option<&str>) -> (String, Words) {
     let title = name(&task.title);
-    let mut subject = format!("TASK: {}", line(&task.title, SUBJECT_TITLE_CHARS_MAX));
-    if !task.order_number.is_empty() {
-        subject.push_str(&format!(" ({})", name(&task.order_number)));
-    }
+    let order = name(&task.order_number);
+    let order = if order.is_empty() { order } else { format!(" ({order})") };
+    let mut subject = format!("TASK: {}{order}", line(&task.title, SUBJECT_TITLE_CHARS_MAX));
     if let Some(due_on) = task.due_on {
         subject.push_str(&due_on.format(", due %a %-d %b").to_string());
     }
