@@ -3,7 +3,8 @@
 use crate::{
     config::{Config, MailTransport},
     daemon,
-    store::Store,
+    domain::unmaintained,
+    store::{Store, StoreError},
 };
 
 /// One thing that was tested.
@@ -15,6 +16,18 @@ pub struct Finding {
     pub wrong: Option<String>,
     /// What was found, when it is right.
     pub found: String,
+}
+
+/// How far the calendars in use are maintained. Never wrong: work goes on without, only less surely.
+async fn holidays(store: &Store) -> String {
+    let read = async { Ok::<_, StoreError>((store.load_catalogue().await?, store.clock_and_version().await?.0)) };
+    match read.await {
+        Ok((catalogue, now)) => match unmaintained::running_out(&catalogue, now).as_slice() {
+            [] => "no calendar in use runs out of holidays soon".to_owned(),
+            sentences => sentences.join("; "),
+        },
+        Err(error) => format!("cannot be read: {error}"),
+    }
 }
 
 /// Tests everything that can be tested without changing anything.
@@ -41,6 +54,7 @@ pub async fn check(config: &Config) -> Vec<Finding> {
             match store.schema_version().await {
                 Ok((current, wanted)) if current == wanted => {
                     findings.push(right("schema", format!("version {current}")));
+                    findings.push(right("holidays", holidays(&store).await));
                 }
                 Ok((current, wanted)) if current < wanted => findings.push(wrong(
                     "schema",

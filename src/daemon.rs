@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::{Config, MailTls, MailTransport},
-    domain::alerts::backoff::Backoff,
+    domain::{alerts::backoff::Backoff, unmaintained},
     grpc::{
         page_token::PageTokens,
         server::{self, Doors, ServerSettings},
@@ -175,6 +175,10 @@ async fn serve(config: Config, shutdown: Shutdown) -> Result<(), DaemonError> {
     let seed = u64::from_ne_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().unwrap_or_default());
     let plant = Plant::new(store.clone(), clock, settings, seed);
     plant.snapshot.read(&store).await?;
+    let (database_now, _) = store.clock_and_version().await?;
+    for sentence in unmaintained::running_out(&plant.snapshot.held(), plant.clock.now(database_now)) {
+        tracing::warn!("{sentence}");
+    }
     let gatherer = Gatherer::start(&plant, |lane| {
         shutdown.spawn(lane);
     });
@@ -303,13 +307,12 @@ async fn replanning(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
             () = bells.replan.notified() => {}
             () = shutdown.begun() => return,
         }
-        match replan::replan(&plant, || shutdown.has_begun()).await {
-            Ok(report) if report.batches > 0 => {
+        let stop = shutdown.clone();
+        match replan::replan(&plant, move || stop.has_begun()).await {
+            Ok(report) if report.left => {
                 tracing::info!(?report, "replan");
                 bells.sweep.notify_one();
-                if report.left {
-                    bells.replan.notify_one();
-                }
+                bells.replan.notify_one();
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "a recomputation was put off"),

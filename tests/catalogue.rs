@@ -238,7 +238,10 @@ async fn a_calendar_comes_back_as_it_was_written_and_explains_its_due_dates() {
     (given.create_time, given.update_time) = (created.create_time, created.update_time);
     assert_eq!(created, given);
     let got = calendars.get_calendar(v1::GetCalendarRequest { id: "plant".into() }).await.expect("found");
-    assert_eq!(got.into_inner().calendar, Some(given));
+    let got = got.into_inner().calendar.expect("a calendar");
+    // A reading tells beside it how the holidays are looked after.
+    assert_ne!(got.holiday_upkeep(), v1::HolidayUpkeep::Unspecified);
+    assert_eq!(v1::Calendar { holiday_upkeep: 0, ..got }, given);
 
     let explain =
         v1::ExplainDueDateRequest { calendar: "plant".into(), start_date: date(2026, 12, 23), business_days: 1 };
@@ -263,7 +266,8 @@ async fn a_calendar_comes_back_as_it_was_written_and_explains_its_due_dates() {
     let far = v1::ExplainDueDateRequest { start_date: date(2199, 12, 31), business_days: 5, ..explain };
     assert_eq!(reason(&calendars.explain_due_date(far).await.expect_err("too far")), "BEYOND_HORIZON");
     let listed = calendars.list_calendars(v1::ListCalendarsRequest {}).await.expect("listed").into_inner();
-    assert_eq!(listed.calendars, [after]);
+    let upkeeps: Vec<_> = listed.calendars.iter().map(|it| it.holiday_upkeep).collect();
+    assert_eq!(listed.calendars, [v1::Calendar { holiday_upkeep: upkeeps[0], ..after }]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! The daemon seen from outside, through its public API: one binary, one file per verb.
 
 mod advance;
+mod alerts;
 mod apply;
 mod catalogue;
 mod cycle_edits;
@@ -13,6 +14,7 @@ mod floors;
 mod holidays;
 mod import;
 mod model;
+mod nights;
 mod orders;
 mod overdue;
 mod python_client;

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The number of the `index`-th order to move: spread over all, none twice before all of the class were moved.
-fn number(index: i64, orders: i64) -> String {
+pub fn number(index: i64, orders: i64) -> String {
     let place = (index / 3 * 611_953) % (orders / 20);
     let class = [6, 8, 16][usize::try_from(index % 3).unwrap_or(0)];
     format!("A{:08}", place * 20 + class)

@@ -89,6 +89,15 @@ impl Stand {
         Ok(())
     }
 
+    /// Seconds of processor time that this program and the server have used so far: what other programs of the machine do in
+    /// between does not count. Of the server only processes that are still there.
+    pub fn worked(&self) -> (f64, f64) {
+        let data = self.folder.join("data");
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+        let server = processes.filter(|path| fs::read_link(path.join("cwd")).is_ok_and(|folder| folder == data));
+        (processor_time(Path::new("/proc/self")), server.map(|path| processor_time(&path)).sum())
+    }
+
     /// A program of PostgreSQL, beside the server's own.
     pub async fn program(&self, name: &str) -> Result<PathBuf, Fault> {
         let folder: String =
@@ -144,6 +153,13 @@ impl Drop for Stand {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
+}
+
+/// User and system time of a process in seconds, which the kernel counts in hundredths.
+fn processor_time(process: &Path) -> f64 {
+    let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+    let fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+    fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 async fn connect(url: &str) -> Result<PgPool, Fault> {

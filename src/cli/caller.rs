@@ -12,7 +12,7 @@ use crate::grpc::proto::v1::{
     calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
     order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
     people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
-    task_service_client::TaskServiceClient,
+    task_service_client::TaskServiceClient, trigger_service_client::TriggerServiceClient,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,6 +73,7 @@ impl Caller {
     client!(people, PeopleServiceClient, "people");
     client!(schedule, ScheduleServiceClient, "the schedule");
     client!(tasks, TaskServiceClient, "tasks");
+    client!(triggers, TriggerServiceClient, "triggers");
     client!(deliveries, DeliveryServiceClient, "deliveries");
 
     async fn channel(&self) -> Result<Channel, Failure> {

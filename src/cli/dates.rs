@@ -13,6 +13,12 @@ pub fn parse(text: &str) -> Result<Date, String> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d").map(from_chrono).map_err(|_| "expected a date as YYYY-MM-DD".to_owned())
 }
 
+/// An instant as text carries it, for example `2026-01-09T10:00:00Z`; `None` when it is none.
+pub fn parse_instant(text: &str) -> Option<Timestamp> {
+    let instant = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(Timestamp { seconds: instant.timestamp(), nanos: i32::try_from(instant.timestamp_subsec_nanos()).ok()? })
+}
+
 /// The date as the API has it.
 pub fn from_chrono(date: NaiveDate) -> Date {
     let small = |part: u32| i32::try_from(part).expect("a month or day");
@@ -70,6 +76,15 @@ mod tests {
     #[test]
     fn days_before_cross_the_month() {
         assert_eq!(show(Some(before(Date { year: 2028, month: 3, day: 1 }, 1))), "2028-02-29");
+    }
+
+    #[test]
+    fn an_instant_in_text_is_read_and_a_day_is_none() {
+        assert_eq!(
+            parse_instant("2012-01-30T06:24:00.5Z").map(|it| (it.seconds, it.nanos)),
+            Some((1_327_904_640, 500_000_000))
+        );
+        assert_eq!(parse_instant("2012-01-30"), None);
     }
 
     #[test]

@@ -53,6 +53,13 @@ pub fn in_background(replan: i64) -> Option<String> {
     (replan > 0).then_some(line)
 }
 
+/// Where to look on, of an edit of a cycle: what its plan tells was done, the background follows with all others, in their dates or
+/// only in their health.
+pub fn followed(replan: i64) -> Option<String> {
+    let line = format!("Open orders are looked at anew in the background: andon replan status {replan} --wait\n");
+    (replan > 0).then_some(line)
+}
+
 /// One line for each count that is not 0.
 fn counts(plan: &EditPlan) -> Vec<String> {
     let amount = |count: i64| usize::try_from(count).unwrap_or(0);
@@ -132,6 +139,12 @@ fn user(change: &PlannedChange) -> String {
 mod tests {
     use super::*;
     use crate::grpc::proto::Date;
+
+    #[test]
+    fn only_an_edit_that_asked_for_a_recomputation_tells_where_to_look_on() {
+        assert_eq!((followed(0), in_background(0)), (None, None));
+        assert!(followed(7).is_some_and(|line| line.contains("andon replan status 7")));
+    }
 
     #[test]
     fn a_plan_that_touches_nothing_says_so() {

@@ -22,6 +22,25 @@ pub fn value<M: Message>(name: &str, message: &M) -> Value {
     dynamic.serialize_with_options(serde_json::value::Serializer, &options).unwrap_or_default()
 }
 
+/// Renders a message of package `andon.v1` without the fields that have no value.
+pub fn short_value<M: Message>(name: &str, message: &M) -> Value {
+    let descriptor = POOL.get_message_by_name(&format!("andon.v1.{name}")).expect("a message of andon.v1");
+    let mut dynamic = DynamicMessage::new(descriptor);
+    dynamic.transcode_from(message).expect("type and name belong together");
+    let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
+    dynamic.serialize_with_options(serde_json::value::Serializer, &options).unwrap_or_default()
+}
+
+/// Reads a message of package `andon.v1`.
+///
+/// # Errors
+/// Which field is unknown, or has a value that it cannot have.
+pub fn message<M: Message + Default>(name: &str, value: Value) -> Result<M, String> {
+    let descriptor = POOL.get_message_by_name(&format!("andon.v1.{name}")).expect("a message of andon.v1");
+    let dynamic = DynamicMessage::deserialize(descriptor, value).map_err(|error| error.to_string())?;
+    dynamic.transcode_to().map_err(|error| error.to_string())
+}
+
 /// Renders several messages of one kind.
 pub fn list<M: Message>(name: &str, messages: &[M]) -> Value {
     messages.iter().map(|message| value(name, message)).collect()

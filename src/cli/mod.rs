@@ -23,6 +23,7 @@ mod schedule;
 mod seed;
 mod sheet;
 mod tasks;
+mod triggers;
 mod types;
 mod words;
 
@@ -101,6 +102,9 @@ enum Noun {
     /// Tasks: what somebody has to do
     #[command(subcommand)]
     Tasks(tasks::Verb),
+    /// Triggers: what is told to whom, and when
+    #[command(subcommand)]
+    Triggers(triggers::Verb),
     /// Messages: who was told what, and what the mail server said
     #[command(subcommand)]
     Deliveries(deliveries::Verb),
@@ -159,6 +163,7 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::Replan(verb) => replan::run(caller, verb).await,
         Noun::People(verb) => people::run(caller, verb).await,
         Noun::Tasks(verb) => tasks::run(caller, verb).await,
+        Noun::Triggers(verb) => triggers::run(caller, verb).await,
         Noun::Deliveries(verb) => deliveries::run(caller, verb).await,
         Noun::Import(import) => import::run(caller, import).await,
         Noun::Apply(apply) => apply::run(caller, &apply).await,

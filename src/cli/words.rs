@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 use prost_types::Duration;
 
 use super::dates;
-use crate::grpc::proto::v1::{
-    Acknowledgement, Assessment, DueCause, DueSource, Effects, FieldChange, Health, Note, NoteKind, Order, Projection,
-    QueuedMessage, Visit,
+use crate::grpc::proto::{
+    Date,
+    v1::{
+        Acknowledgement, Assessment, DueCause, DueSource, Effects, FieldChange, Health, Note, NoteKind, Order,
+        Projection, QueuedMessage, Visit,
+    },
 };
 
 /// The text without control characters other than line ends, a space for each tab, and without those characters that turn the
@@ -61,6 +64,27 @@ pub fn standing(order: &Order) -> String {
     }
 }
 
+/// Stands behind a date that was counted beyond the maintained holidays.
+const BEYOND: &str = " ~";
+/// What that mark means.
+pub const BEYOND_LEGEND: &str =
+    "~ beyond the holidays that its calendar maintains: the date may move (andon orders explain)";
+
+/// A date with its weekday, marked when it was counted beyond the maintained holidays.
+pub fn marked_date(date: Option<Date>, beyond_holidays: bool) -> String {
+    let mark = if beyond_holidays && date.is_some() { BEYOND } else { "" };
+    dates::show_with_weekday(date) + mark
+}
+
+/// Whether a table or page that shows these orders has a date with that mark.
+pub fn any_beyond<'a>(orders: impl IntoIterator<Item = &'a Order>) -> bool {
+    orders.into_iter().any(|order| {
+        let due = order.visit.as_ref().is_some_and(|visit| visit.beyond_holidays && !order.closed);
+        let projected = order.projection.as_ref();
+        due || projected.is_some_and(|it| it.finish_beyond_holidays || it.target_beyond_holidays)
+    })
+}
+
 /// What is special about a visit: `skipped`, `rework`, `resumed`, `not complete`, `late`.
 pub fn remarks(visit: &Visit) -> String {
     let left = visit.leave_time.is_some();
@@ -80,7 +104,7 @@ pub fn opened(visit: &Visit) -> String {
     let mut text = clean(&visit.status_name);
     match visit.due_date {
         Some(_) => {
-            let _ = write!(text, ", due {}", dates::show_with_weekday(visit.due_date));
+            let _ = write!(text, ", due {}", marked_date(visit.due_date, visit.beyond_holidays));
         }
         None => text.push_str(", no due date"),
     }
@@ -277,7 +301,7 @@ pub(super) fn acknowledged(it: Option<&Acknowledgement>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grpc::proto::{Date, v1::MadeTask};
+    use crate::grpc::proto::v1::MadeTask;
 
     fn visit(name: &str) -> Visit {
         Visit { status_name: name.into(), ..Visit::default() }
@@ -307,6 +331,18 @@ mod tests {
              opened Packing, due 2026-01-07 Wed (rework)\n  gave back 1 business day for time on hold\n  \
              message to anna <anna@example.com> (advanced)\n  task for bob: Call the customer\n  warning: the due date lies on a closed day\n"
         );
+    }
+
+    #[test]
+    fn a_date_beyond_the_maintained_holidays_is_marked() {
+        let date = Some(Date { year: 2027, month: 1, day: 12 });
+        let visit = Visit { due_date: date, beyond_holidays: true, ..visit("Milling") };
+        assert_eq!(opened(&visit), "Milling, due 2027-01-12 Tue ~");
+        assert_eq!((marked_date(date, false), marked_date(None, true)), ("2027-01-12 Tue".into(), String::new()));
+        let order = Order { visit: Some(visit), ..Order::default() };
+        assert!(any_beyond([&order]) && !any_beyond([&Order { closed: true, ..order.clone() }]));
+        let projection = Projection { finish_beyond_holidays: true, ..Projection::default() };
+        assert!(any_beyond([&Order { projection: Some(projection), visit: None, ..order }]));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::{
     refusal::{Kind, Refusal},
     schedule,
     step::{Step, step},
+    unmaintained,
     violation::Violations,
 };
 
@@ -141,7 +142,8 @@ pub fn advance(
             acted_for: &acted_for,
         },
     )?;
-    let warnings = warnings(before, &order, target, request, calendar);
+    let mut warnings = warnings(before, &order, target, request, calendar);
+    warnings.extend(unmaintained::warning(&order, cx.catalogue));
     order.touch(cx.now);
     let author = if acted_for.is_empty() { cx.actor.to_owned() } else { acted_for.clone() };
     let note = (!request.note.is_empty()).then(|| Note {

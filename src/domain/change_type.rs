@@ -9,6 +9,7 @@ use super::{
     refusal::{Kind, Refusal},
     schedule,
     step::{Step, enter, leave},
+    unmaintained,
     violation::Violations,
 };
 
@@ -132,5 +133,6 @@ pub fn change_type(before: &Order, request: &ChangeType, cx: &mut Context<'_>) -
     if order.overdue(cx.now) {
         effects.warnings.push(format!("'{}' is overdue on entry", target.name));
     }
+    effects.warnings.extend(unmaintained::warning(&order, catalogue));
     Ok(Decision { visits: vec![order.visit.clone()], history: vec![entry], effects, ..Decision::of(order) })
 }

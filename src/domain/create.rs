@@ -15,6 +15,7 @@ use super::{
     refusal::{Kind, Refusal},
     schedule,
     step::{Step, enter},
+    unmaintained,
     violation::Violations,
 };
 
@@ -178,6 +179,7 @@ pub fn create(request: &NewOrder, on_behalf_of: &str, taken: bool, cx: &mut Cont
     if order.overdue(cx.now) {
         effects.warnings.push(format!("'{}' is overdue on entry", status.name));
     }
+    effects.warnings.extend(unmaintained::warning(&order, cx.catalogue));
     let visits = vec![order.visit.clone()];
     Ok(Decision { effects, created: true, visits, history: vec![entry], ..Decision::of(order) })
 }

@@ -1,13 +1,15 @@
 //! Explain: the due date of a visit, step by step and day by day. The same counting that decides it, listened to.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
-    catalogue::{Catalogue, OrderType, Status},
-    order::{Due, DueSource, Order},
+    catalogue::{Catalogue, OrderType, Status, StatusClock},
+    order::{Due, DueSource, Order, Visit},
     plan::{Method, Planned, Point, Span, Trace, holds_since, method_of, traced_due},
     refusal::Refusal,
-    schedule::{self, Calendar, DayTrace},
+    schedule::{self, Calendar, DayTrace, EXPLAINED_DAYS_MAX, HeldDay},
+    step::stay,
+    unmaintained,
 };
 
 /// Days that one step names.
@@ -32,6 +34,21 @@ pub struct Step {
     pub back: bool,
     /// Each day that was looked at; of a longer step the first `STEP_DAYS_MAX`.
     pub trace: Vec<DayTrace>,
+    /// Days that were looked at and are not named.
+    pub left_out: u32,
+    /// Closed days among all that were looked at, named or not.
+    pub closed: u32,
+}
+
+/// A hold that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// From when.
+    pub from: DateTime<Utc>,
+    /// To when.
+    pub to: DateTime<Utc>,
+    /// Id and name of the status that held the order; empty when no visit tells.
+    pub status: (String, String),
 }
 
 /// A due date with its reasons.
@@ -50,16 +67,23 @@ pub struct Explanation {
     /// From where counting began.
     pub steps: Vec<Step>,
     /// Holds that have ended, as far as they count.
-    pub holds: Vec<(DateTime<Utc>, DateTime<Utc>)>,
+    pub holds: Vec<Hold>,
     /// Open days lost by them.
     pub lost_days: u32,
+    /// The days on which they took working time, in the calendar in which that is given back; the first `STEP_DAYS_MAX`.
+    pub held_days: Vec<HeldDay>,
+    /// Such days that are not named.
+    pub held_days_left_out: usize,
+    /// The due date was counted over days whose holidays nobody has maintained.
+    pub beyond_holidays: bool,
 }
 
-/// Explains the due date of the visit that an order is in; of a closed order that of its last visit.
+/// Explains the due date of the visit that an order is in; of a closed order that of its last visit. `visits` are those of the
+/// order: they tell which status a hold was.
 ///
 /// # Errors
 /// `NotFound` (the type; the database keeps it from happening), `BeyondHorizon`.
-pub fn explain(order: &Order, catalogue: &Catalogue) -> Result<Explanation, Refusal> {
+pub fn explain(order: &Order, visits: &[Visit], catalogue: &Catalogue) -> Result<Explanation, Refusal> {
     let order_type = catalogue.order_type(&order.order_type)?;
     let visit = &order.visit;
     let method = method_of(order, order_type, catalogue);
@@ -72,6 +96,9 @@ pub fn explain(order: &Order, catalogue: &Catalogue) -> Result<Explanation, Refu
         steps: Vec::new(),
         holds: Vec::new(),
         lost_days: 0,
+        held_days: Vec::new(),
+        held_days_left_out: 0,
+        beyond_holidays: false,
     };
     let Some(status) = order_type.status(&visit.status) else { return Ok(explained) };
     let calendar = catalogue.calendar_in(order_type, status)?;
@@ -79,17 +106,49 @@ pub fn explain(order: &Order, catalogue: &Catalogue) -> Result<Explanation, Refu
     let planned = traced_due(order, order_type, catalogue, status, (visit.counts_from(), visit.rework), &mut steps)?;
     explained.steps = steps.0;
     explained.rule = planned.map(|planned| planned.due(calendar));
-    (explained.holds, explained.lost_days) = match planned.map(|planned| planned.source) {
+    // Days are lost in the calendar of the type, working time in that of the status.
+    let types = catalogue.calendar_of(order_type)?;
+    let (holds, lost_days) = match planned.map(|planned| planned.source) {
         Some(DueSource::Plan) => (order.holds.clone(), order.lost_days),
         Some(DueSource::Entry) => {
             let since = holds_since(order, visit.counts_from().point(calendar).instant(calendar));
-            let lost = schedule::lost_days(catalogue.calendar_of(order_type)?, &since);
+            let lost = schedule::lost_days(types, &since);
             (since, lost)
         }
         _ => (Vec::new(), 0),
     };
+    let in_hours = planned.is_some_and(|planned| planned.at.is_some());
+    let counting = if in_hours { calendar } else { types };
+    (explained.held_days, explained.held_days_left_out) = schedule::held_days(counting, &holds, STEP_DAYS_MAX);
+    explained.lost_days = lost_days;
+    explained.holds = holds.into_iter().map(|held| hold(held, visits, order_type, types)).collect();
     explained.sentences = sentences(order, order_type, status, method, planned, explained.rule);
+    if let Some(found) = unmaintained::of_due(order, catalogue) {
+        explained.beyond_holidays = true;
+        explained.sentences.push(found.sentence("this date") + ".");
+    }
     Ok(explained)
+}
+
+/// A hold with the status of the visit that it was: the one that it overlaps most, since the calendar, and with it the ends of a
+/// stay that was reported late, may have changed; among equals one whose clock pauses.
+fn hold(
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+    visits: &[Visit],
+    order_type: &OrderType,
+    calendar: &Calendar,
+) -> Hold {
+    let pauses = |id: &str| order_type.status(id).is_some_and(|status| status.clock == StatusClock::Pauses);
+    let overlap = |visit: &&Visit| {
+        let left_at = visit.left_at.filter(|_| !visit.skipped)?;
+        let left_on = visit.completed_on.unwrap_or_else(|| schedule::local_date(calendar, left_at));
+        let (begin, end) = stay(visit, (left_at, left_on), calendar);
+        let both = end.min(to) - begin.max(from);
+        (both >= TimeDelta::zero()).then(|| (both, pauses(&visit.status)))
+    };
+    let visit = visits.iter().filter(|visit| overlap(visit).is_some()).max_by_key(overlap);
+    let status = visit.map(|visit| (visit.status.clone(), visit.status_name.clone())).unwrap_or_default();
+    Hold { from, to, status }
 }
 
 fn sentences(
@@ -167,7 +226,9 @@ impl Trace for Steps {
             Span::Days(days) => schedule::explain_forward(calendar, from.day(calendar), days).unwrap_or_default(),
             Span::Work(_) => schedule::explain_work(calendar, from.instant(calendar), to.instant(calendar)),
         };
+        let (looked_at, closed) = looked_at(calendar, &trace, to.day(calendar));
         trace.truncate(STEP_DAYS_MAX);
+        let left_out = looked_at.saturating_sub(u32::try_from(trace.len()).unwrap_or(u32::MAX));
         let place = |point: Point| (point.day(calendar), point.exact());
         self.0.push(Step {
             status: status.map(|status| (status.id.clone(), status.name.clone())),
@@ -178,7 +239,26 @@ impl Trace for Steps {
             minutes,
             back,
             trace,
+            left_out,
+            closed,
         });
+    }
+}
+
+/// How many days were looked at, and how many of them are closed. A trace that is as long as it may be ends before `last`.
+fn looked_at(calendar: &Calendar, trace: &[DayTrace], last: NaiveDate) -> (u32, u32) {
+    let count = |days: i64| u32::try_from(days).unwrap_or(0);
+    match trace.first() {
+        Some(first) if trace.len() >= EXPLAINED_DAYS_MAX => {
+            let (begin, end) = (first.day.min(last), first.day.max(last));
+            let days = (end - begin).num_days() + 1;
+            let before = begin.pred_opt().unwrap_or(begin);
+            (count(days), count(days - i64::from(schedule::open_days(calendar, before, end))))
+        }
+        _ => {
+            let closed = trace.iter().filter(|day| day.closed_because.is_some()).count();
+            (u32::try_from(trace.len()).unwrap_or(0), u32::try_from(closed).unwrap_or(0))
+        }
     }
 }
 

@@ -65,7 +65,7 @@ fn of_open(order: &Order, order_type: &OrderType, catalogue: &Catalogue) -> Resu
     if let Some(slack) = slack_of_held(order, order_type, catalogue)? {
         return Ok(Some(HealthTurns::always(Health::of(slack, order_type.health_tolerance))));
     }
-    let target_on = target(order, order_type, catalogue)?;
+    let target_on = target(order, order_type, catalogue, &mut ())?;
     let tolerance = i32::try_from(order_type.health_tolerance).unwrap_or(i32::MAX);
     let last = |slack| schedule::last_with_open_days(calendar, target_on, slack);
     let (Some(ahead), Some(in_time)) = (last(tolerance.saturating_add(1)), last(-tolerance)) else { return Ok(None) };

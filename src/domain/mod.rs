@@ -1,5 +1,6 @@
 //! The rules: pure and synchronous, without clock, log, environment, SQL or protobuf.
 
+pub mod acknowledge;
 pub mod advance;
 pub mod alerts;
 pub mod catalogue;
@@ -23,5 +24,6 @@ pub mod status_times;
 pub mod step;
 pub mod task;
 pub mod task_change;
+pub mod unmaintained;
 pub mod update;
 pub mod violation;

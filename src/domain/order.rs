@@ -448,6 +448,9 @@ pub struct HistoryDetail {
     /// Fields that changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<FieldChange>,
+    /// Of a due date that the order waits for: id and name of the interrupted status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interrupted: Option<(String, String)>,
     /// Who has it after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assigned_department: Option<String>,

@@ -396,13 +396,14 @@ pub(super) fn planned_finish(
     order: &Order,
     order_type: &OrderType,
     catalogue: &Catalogue,
+    trace: &mut impl Trace,
 ) -> Result<NaiveDate, Refusal> {
     let calendar = catalogue.calendar_of(order_type)?;
-    let end = planned_end(order, order_type, catalogue, None, &mut ())?;
+    let end = planned_end(order, order_type, catalogue, None, trace)?;
     // A cycle without any duration ends on the first open day.
     let end = if let Point::Start(on) = end { Point::End(on) } else { end };
     let end = if let Point::End(_) = end { end.after(calendar, Span::Days(0))? } else { end };
-    Ok(give_back(end, calendar, order.lost_days, &order.holds, &mut ())?.day(calendar))
+    Ok(give_back(end, calendar, order.lost_days, &order.holds, trace)?.day(calendar))
 }
 
 pub(super) fn beyond(refusal: schedule::ScheduleRefusal) -> Refusal {

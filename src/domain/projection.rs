@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     catalogue::{Catalogue, OrderType, Status, StatusClock},
     order::{Entry, Order},
-    plan::{Point, Span, from_entry, planned_finish},
+    plan::{Point, Span, Trace, from_entry, planned_finish},
     refusal::Refusal,
     schedule::{self, Calendar},
+    unmaintained::Reach,
 };
 
 /// How an order stands against its target.
@@ -71,6 +72,12 @@ pub struct Projection {
     pub finish_on: NaiveDate,
     /// Delivery date, else planned finish.
     pub target_on: NaiveDate,
+    /// The finish was counted over days whose holidays nobody has maintained; never of a closed order.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finish_unmaintained: bool,
+    /// The same of the target; never of a delivery date, which is given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub target_unmaintained: bool,
 }
 
 /// Where an open order is heading as of `now`; of a closed one, what its finish was. `None` when a date lies beyond the horizon.
@@ -79,14 +86,19 @@ pub fn project(order: &Order, order_type: &OrderType, catalogue: &Catalogue, now
     if order.closed_at.is_some() {
         return order.finish;
     }
-    let finish_on = projected_finish(order, order_type, catalogue, now).ok()?;
+    let mut reach = Reach::default();
+    let finish_on = projected_finish(order, order_type, catalogue, now, &mut reach).ok()?;
+    let finish_unmaintained = reach.is_beyond();
     if let Some(slack_days) = slack_of_held(order, order_type, catalogue).ok()? {
         let calendar = catalogue.calendar_of(order_type).ok()?;
         let target_on = days_on(calendar, finish_on, slack_days)?;
         let health = Health::of(slack_days, order_type.health_tolerance);
-        return Some(Projection { health, slack_days, finish_on, target_on });
+        let target_unmaintained = finish_unmaintained || schedule::beyond_holidays(calendar, target_on);
+        return Some(Projection { health, slack_days, finish_on, target_on, finish_unmaintained, target_unmaintained });
     }
-    against_target(order, order_type, catalogue, finish_on).ok()
+    let mut reach = Reach::default();
+    let projected = against_target(order, order_type, catalogue, finish_on, &mut reach).ok()?;
+    Some(Projection { finish_unmaintained, target_unmaintained: reach.is_beyond(), ..projected })
 }
 
 /// The slack of an order on hold whose target is its plan: what it was when the hold began, since the days of the hold will be
@@ -108,7 +120,7 @@ pub(super) fn slack_of_held(
         point = point.after(calendar, span)?;
     }
     let calendar = catalogue.calendar_of(order_type)?;
-    let target_on = planned_finish(order, order_type, catalogue)?;
+    let target_on = planned_finish(order, order_type, catalogue, &mut ())?;
     Ok(Some(schedule::open_days(calendar, point.day(calendar), target_on)))
 }
 
@@ -126,12 +138,17 @@ fn days_on(calendar: &Calendar, from: NaiveDate, slack: i32) -> Option<NaiveDate
 /// The real finish of an order that closes on this day.
 #[must_use]
 pub fn finish(order: &Order, order_type: &OrderType, catalogue: &Catalogue, on: NaiveDate) -> Option<Projection> {
-    against_target(order, order_type, catalogue, on).ok()
+    against_target(order, order_type, catalogue, on, &mut ()).ok()
 }
 
 /// The delivery date, else the planned finish.
-pub(super) fn target(order: &Order, order_type: &OrderType, catalogue: &Catalogue) -> Result<NaiveDate, Refusal> {
-    order.delivery_on.map_or_else(|| planned_finish(order, order_type, catalogue), Ok)
+pub(super) fn target(
+    order: &Order,
+    order_type: &OrderType,
+    catalogue: &Catalogue,
+    trace: &mut impl Trace,
+) -> Result<NaiveDate, Refusal> {
+    order.delivery_on.map_or_else(|| planned_finish(order, order_type, catalogue, trace), Ok)
 }
 
 fn against_target(
@@ -139,11 +156,13 @@ fn against_target(
     order_type: &OrderType,
     catalogue: &Catalogue,
     finish_on: NaiveDate,
+    trace: &mut impl Trace,
 ) -> Result<Projection, Refusal> {
     let calendar = catalogue.calendar_of(order_type)?;
-    let target_on = target(order, order_type, catalogue)?;
+    let target_on = target(order, order_type, catalogue, trace)?;
     let slack_days = schedule::open_days(calendar, finish_on, target_on);
-    Ok(Projection { health: Health::of(slack_days, order_type.health_tolerance), slack_days, finish_on, target_on })
+    let health = Health::of(slack_days, order_type.health_tolerance);
+    Ok(Projection { health, slack_days, finish_on, target_on, finish_unmaintained: false, target_unmaintained: false })
 }
 
 fn projected_finish(
@@ -151,15 +170,26 @@ fn projected_finish(
     order_type: &OrderType,
     catalogue: &Catalogue,
     now: DateTime<Utc>,
+    reach: &mut Reach,
 ) -> Result<NaiveDate, Refusal> {
     let mut point = match order_type.status(&order.visit.status) {
-        Some(status) => not_before(now, ends(order, order_type, catalogue, status, order.visit.counts_from())?),
+        Some(status) => {
+            let end = ends(order, order_type, catalogue, status, order.visit.counts_from())?;
+            if let Some((end, calendar)) = end {
+                reach.look(calendar, end.day(calendar));
+            }
+            not_before(now, end)
+        }
         None => Point::From(now),
     };
     for (calendar, span) in remaining(order, order_type, catalogue)? {
         point = point.after(calendar, span)?;
+        reach.look(calendar, point.day(calendar));
     }
-    Ok(point.day(catalogue.calendar_of(order_type)?))
+    let calendar = catalogue.calendar_of(order_type)?;
+    let finish_on = point.day(calendar);
+    reach.look(calendar, finish_on);
+    Ok(finish_on)
 }
 
 /// What is left to do after the current visit, in its order: from beside the cycle what the interrupted status had left, then each

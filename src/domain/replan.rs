@@ -1,9 +1,11 @@
 //! Replan: gives an order the due date that the rules of today give it. Dates that a person set stay.
 
+use chrono::SecondsFormat;
+
 use super::{
     alerts::{alarm, fire::follow_up},
     catalogue::{Catalogue, OrderType},
-    order::{Context, Decision, DueCause, DueSource, HistoryDetail, HistoryKind, Order},
+    order::{Context, Decision, DueCause, DueSource, FieldChange, HistoryDetail, HistoryEntry, HistoryKind, Order},
     plan::{Planned, computed_due, due_of_visit},
     refusal::Refusal,
     schedule,
@@ -69,6 +71,36 @@ pub fn replan_interrupted(order: &mut Order, order_type: &OrderType, catalogue: 
     Ok(())
 }
 
+/// Records that the due date changed which an interrupted status will have when the order comes back to it. `None` when it did not,
+/// or the order waits for nothing, before or after.
+pub fn record_interrupted(
+    order: &mut Order,
+    before: &Order,
+    order_type: &OrderType,
+    (cause, reason): (DueCause, &str),
+    (cx, acted_for): (&Context<'_>, &str),
+) -> Option<HistoryEntry> {
+    let (was, is) = (before.interrupted.as_ref()?, order.interrupted.as_ref()?);
+    if was.due == is.due {
+        return None;
+    }
+    let name = order_type.status(&is.status).map_or(&is.status, |status| &status.name);
+    let text = |due: Option<Planned>| match due {
+        Some(Planned { at: Some(at), .. }) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        Some(Planned { on, .. }) => on.to_string(),
+        None => String::new(),
+    };
+    let change = FieldChange { field: "interrupted_due_date".into(), before: text(was.due), after: text(is.due) };
+    let detail = HistoryDetail {
+        interrupted: Some((is.status.clone(), name.clone())),
+        changes: vec![change],
+        due_cause: Some(cause),
+        reason: reason.to_owned(),
+        ..HistoryDetail::default()
+    };
+    Some(order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, acted_for, detail))
+}
+
 /// Decides an order anew after a calendar, a duration or a method changed; `None` when its dates stay as they are. `told` = its
 /// alert was recorded and nothing about it waits to be sent: an order that was overdue and still is, is not told again.
 ///
@@ -104,6 +136,10 @@ pub fn decide(
         };
         decision.history.push(order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, "", detail));
         decision.changed = Some(order.visit.clone());
+    }
+    if let Some(entry) = record_interrupted(&mut decision.order, before, order_type, (cause, reason), (cx, "")) {
+        decision.order.updated_at = cx.now;
+        decision.history.push(entry);
     }
     follow_up(Some(before), &mut decision, cx);
     if quiet {

@@ -7,7 +7,7 @@ use super::{
     order::{Context, Decision, DueCause, DueSource, Effects, HistoryDetail, HistoryKind, Order},
     plan::{Planned, due_of_visit},
     refusal::Refusal,
-    schedule,
+    schedule, unmaintained,
     violation::Violations,
 };
 
@@ -62,6 +62,7 @@ pub fn set_due_date(before: &Order, request: &SetDueDate, cx: &mut Context<'_>) 
     if order.overdue(cx.now) {
         effects.warnings.push(format!("'{}' is overdue with this date", visit.status_name));
     }
+    effects.warnings.extend(unmaintained::warning(&order, cx.catalogue));
     let detail = HistoryDetail {
         closed: Some(visit.clone()),
         opened: Some(order.visit.clone()),

@@ -8,7 +8,7 @@ use super::{
     plan::{Planned, Point, Span, beyond, computed_due, holds_since},
     projection,
     refusal::Refusal,
-    schedule,
+    schedule::{self, Calendar},
 };
 
 /// One move of an order: what `enter` and `leave` are told.
@@ -99,10 +99,8 @@ pub fn leave(
     if order_type.status(&visit.status).is_none_or(|status| status.clock != StatusClock::Pauses) {
         return Ok((visit, 0));
     }
-    // A hold that was reported late began after the day given for its entry, and ended with the day given for its end.
     let calendar = catalogue.calendar_of(order_type)?;
-    let begin = Entry { on: visit.entered_on, at: visit.entered_at }.point(calendar).instant(calendar);
-    let held = (begin, step.at.min(schedule::due_at(calendar, step.on)).max(begin));
+    let held = stay(&visit, (step.at, step.on), calendar);
     let entered = order.interrupted.as_ref().and_then(|interrupted| interrupted.entered);
     let since = |order: &Order| match entered {
         Some(entry) => schedule::lost_days(calendar, &holds_since(order, entry.point(calendar).instant(calendar))),
@@ -132,6 +130,17 @@ pub fn leave(
         }
     }
     Ok((visit, given_back))
+}
+
+/// From when to when a visit counts as a stay. One that was reported late began after the day given for its entry, and ended with
+/// the day given for its end.
+pub(super) fn stay(
+    visit: &Visit,
+    (left_at, left_on): (DateTime<Utc>, NaiveDate),
+    calendar: &Calendar,
+) -> (DateTime<Utc>, DateTime<Utc>) {
+    let begin = Entry { on: visit.entered_on, at: visit.entered_at }.point(calendar).instant(calendar);
+    (begin, left_at.min(schedule::due_at(calendar, left_on)).max(begin))
 }
 
 /// The visits of zero time for the active statuses between where the order stood in the cycle and the target.

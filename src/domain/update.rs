@@ -11,7 +11,8 @@ use super::{
     order::{Context, Decision, DueCause, DueSource, Effects, FieldChange, HistoryDetail, HistoryKind, Order},
     plan::{Method, check_delivery, method_of},
     refusal::Refusal,
-    replan::{replan_interrupted, replan_visit},
+    replan::{record_interrupted, replan_interrupted, replan_visit},
+    unmaintained,
     violation::Violations,
 };
 
@@ -120,7 +121,8 @@ pub fn update(before: &Order, request: &UpdateOrder, cx: &mut Context<'_>) -> Re
     let detail = HistoryDetail { changes: differing, reason: request.reason.clone(), ..HistoryDetail::default() };
     let mut history = vec![order.record(HistoryKind::Updated, cx.now, cx.actor, &acted_for, detail)];
     let mut changed = None;
-    if let Some(cause) = replan_changed(&mut order, before, order_type, cx)?
+    let cause = replan_changed(&mut order, before, order_type, cx)?;
+    if let Some(cause) = cause
         && order.visit.due != before.visit.due
     {
         let detail = HistoryDetail {
@@ -134,6 +136,10 @@ pub fn update(before: &Order, request: &UpdateOrder, cx: &mut Context<'_>) -> Re
         if order.overdue(cx.now) && !before.overdue(cx.now) {
             effects.warnings.push(format!("'{}' is overdue with this change", before.visit.status_name));
         }
+        effects.warnings.extend(unmaintained::warning(&order, cx.catalogue));
+    }
+    if let Some(cause) = cause {
+        history.extend(record_interrupted(&mut order, before, order_type, (cause, ""), (cx, &acted_for)));
     }
     Ok(Some(Decision { effects, history, changed, ..Decision::of(order) }))
 }

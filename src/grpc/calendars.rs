@@ -2,7 +2,7 @@
 
 use std::{mem, sync::Arc};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use tonic::{Request, Response};
 
@@ -15,9 +15,10 @@ use super::{
 };
 use crate::{
     domain::{
+        catalogue::CalendarEntry,
         edit::{CalendarEdit, WrittenCalendar},
         refusal::{Kind, Refusal},
-        schedule::{DayHours, Exception, ExceptionDays, Interval, MonthDay},
+        schedule::{self, DayHours, Exception, ExceptionDays, Interval, MonthDay, Upkeep},
         violation::Violations,
     },
     ops::{Plant, catalogue, explain, holidays::import_holidays},
@@ -45,8 +46,8 @@ impl CalendarService for Calendars {
         &self,
         _: Request<v1::ListCalendarsRequest>,
     ) -> Result<Response<v1::ListCalendarsResponse>, tonic::Status> {
-        let catalogue = catalogue::catalogue(&self.plant).await.map_err(fail)?;
-        let calendars = catalogue.calendars.values().map(|entry| render(&WrittenCalendar::from(entry.as_ref())));
+        let (catalogue, now) = catalogue::catalogue_now(&self.plant).await.map_err(fail)?;
+        let calendars = catalogue.calendars.values().map(|entry| render_as_of(entry, now));
         Ok(Response::new(v1::ListCalendarsResponse { calendars: calendars.collect() }))
     }
 
@@ -56,12 +57,9 @@ impl CalendarService for Calendars {
     ) -> Result<Response<v1::GetCalendarResponse>, tonic::Status> {
         let id = request.into_inner().id;
         edits::slug("id", &id)?;
-        let catalogue = catalogue::catalogue(&self.plant).await.map_err(fail)?;
+        let (catalogue, now) = catalogue::catalogue_now(&self.plant).await.map_err(fail)?;
         match catalogue.calendars.get(&id) {
-            Some(entry) => {
-                let calendar = Some(render(&WrittenCalendar::from(entry.as_ref())));
-                Ok(Response::new(v1::GetCalendarResponse { calendar }))
-            }
+            Some(entry) => Ok(Response::new(v1::GetCalendarResponse { calendar: Some(render_as_of(entry, now)) })),
             None => Err(fail(Refusal::NotFound { kind: Kind::Calendar, id }.into())),
         }
     }
@@ -137,6 +135,7 @@ impl CalendarService for Calendars {
             due_date: Some(render_date(explained.due_on)),
             due_time: Some(render_instant(explained.due_at)),
             days: days.collect(),
+            beyond_holidays: explained.beyond_holidays,
         }))
     }
 }
@@ -243,7 +242,19 @@ pub(super) fn render(calendar: &WrittenCalendar) -> v1::Calendar {
         etag: calendar.version.to_string(),
         create_time: Some(render_instant(calendar.created_at)),
         update_time: Some(render_instant(calendar.updated_at)),
+        holiday_upkeep: v1::HolidayUpkeep::Unspecified.into(),
     }
+}
+
+/// A calendar with how its holidays are looked after as of `now`.
+fn render_as_of(entry: &CalendarEntry, now: DateTime<Utc>) -> v1::Calendar {
+    let upkeep = match Upkeep::of(&entry.spec, schedule::local_date(&entry.calendar, now)) {
+        Upkeep::NotSaid => v1::HolidayUpkeep::NotSaid,
+        Upkeep::Maintained => v1::HolidayUpkeep::Maintained,
+        Upkeep::EndsSoon => v1::HolidayUpkeep::EndsSoon,
+        Upkeep::Ended => v1::HolidayUpkeep::Ended,
+    };
+    v1::Calendar { holiday_upkeep: upkeep.into(), ..render(&WrittenCalendar::from(entry)) }
 }
 
 fn render_hours(hours: &DayHours) -> v1::DayHours {

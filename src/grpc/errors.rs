@@ -182,6 +182,10 @@ pub fn fail(failure: &Failure) -> tonic::Status {
             tracing::warn!(operation = error.operation, detail = %error.detail, "database unavailable");
             unavailable(Reason::DatabaseUnavailable, "the database cannot be reached; repeat with the same request id")
         }
+        Failure::Busy => {
+            tracing::warn!("a preview was refused: others are under way");
+            overloaded("other previews of edits are under way; try again in a moment", Duration::from_secs(5))
+        }
         Failure::GivenUp(why) => {
             tracing::warn!(why, "work given up");
             unavailable(Reason::Draining, "the daemon is stopping; repeat with the same request id")
@@ -201,12 +205,14 @@ pub fn not_taken(why: NotTaken) -> tonic::Status {
         NotTaken::Closed => {
             unavailable(Reason::Draining, "the daemon is stopping; call another one, or this one after its restart")
         }
-        NotTaken::Full => {
-            let mut details = ErrorDetails::with_error_info(name(Reason::Overloaded), DOMAIN, HashMap::new());
-            details.set_retry_info(Some(Duration::from_millis(200)));
-            tonic::Status::with_error_details(Code::ResourceExhausted, "more calls at once than are admitted", details)
-        }
+        NotTaken::Full => overloaded("more calls at once than are admitted", Duration::from_millis(200)),
     }
+}
+
+fn overloaded(text: &str, again_after: Duration) -> tonic::Status {
+    let mut details = ErrorDetails::with_error_info(name(Reason::Overloaded), DOMAIN, HashMap::new());
+    details.set_retry_info(Some(again_after));
+    tonic::Status::with_error_details(Code::ResourceExhausted, text, details)
 }
 
 fn unavailable(reason: Reason, text: &str) -> tonic::Status {

@@ -151,7 +151,11 @@ impl OrderTypeService for OrderTypes {
         settle(v)?;
         let edited = catalogue::create_status(&self.plant, new, write).await.map_err(fail)?;
         let plan = Some(edits::render_plan(&edited.plan));
-        Ok(Response::new(v1::CreateStatusResponse { order_type: Some(render(&edited.order_type)), plan }))
+        Ok(Response::new(v1::CreateStatusResponse {
+            order_type: Some(render(&edited.order_type)),
+            plan,
+            replan: edited.plan.replan,
+        }))
     }
 
     async fn update_status(
@@ -188,7 +192,12 @@ impl OrderTypeService for OrderTypes {
         let updated = catalogue::update_status(&self.plant, edit, write).await.map_err(fail)?;
         let order_type = Some(render(&updated.order_type));
         let plan = Some(edits::render_plan(&updated.plan));
-        Ok(Response::new(v1::UpdateStatusResponse { order_type, open_orders: updated.open_orders, plan }))
+        Ok(Response::new(v1::UpdateStatusResponse {
+            order_type,
+            open_orders: updated.open_orders,
+            plan,
+            replan: updated.plan.replan,
+        }))
     }
 
     async fn delete_status(
@@ -212,7 +221,11 @@ impl OrderTypeService for OrderTypes {
         settle(v)?;
         let edited = catalogue::delete_status(&self.plant, removal, write).await.map_err(fail)?;
         let plan = Some(edits::render_plan(&edited.plan));
-        Ok(Response::new(v1::DeleteStatusResponse { order_type: Some(render(&edited.order_type)), plan }))
+        Ok(Response::new(v1::DeleteStatusResponse {
+            order_type: Some(render(&edited.order_type)),
+            plan,
+            replan: edited.plan.replan,
+        }))
     }
 
     async fn list_stages(

@@ -79,7 +79,8 @@ impl Orders {
         let (outcomes, catalogue, now) = self.carry_out(unit).await?;
         match outcomes.into_iter().next() {
             Some(Outcome::Done { order, effects }) => {
-                Ok((render::order(&order, &catalogue, now), render::effects(&effects, now, validate_only), *effects))
+                let did = render::effects(&effects, &order, &catalogue, now, validate_only);
+                Ok((render::order(&order, &catalogue, now), did, *effects))
             }
             Some(Outcome::Refused(refusal)) => Err(refuse(&refusal)),
             _ => Err(tonic::Status::internal("a change without an outcome")),
@@ -301,6 +302,37 @@ impl OrderService for Orders {
         Ok(Response::new(v1::AddNoteResponse { note, order: Some(order), effects: Some(effects) }))
     }
 
+    async fn acknowledge_order(
+        &self,
+        request: Request<v1::AcknowledgeOrderRequest>,
+    ) -> Answer<v1::AcknowledgeOrderResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let acknowledge = Box::new(parse::acknowledge(&request, &mut v));
+        let key = request_key("AcknowledgeOrder", &id, &request, &mut v);
+        checked(v)?;
+        let change = Change::Acknowledge { order, acknowledge };
+        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        Ok(Response::new(v1::AcknowledgeOrderResponse { order: Some(order), effects: Some(effects) }))
+    }
+
+    async fn follow_order(&self, request: Request<v1::FollowOrderRequest>) -> Answer<v1::FollowOrderResponse> {
+        let arrived = Instant::now();
+        let mut request = request.into_inner();
+        let id = std::mem::take(&mut request.request_id);
+        let mut v = Violations::new();
+        let order = parse::order_ref("order", request.order.as_ref(), &mut v);
+        let follow = Box::new(parse::follow(&request, &mut v));
+        let key = request_key("FollowOrder", &id, &request, &mut v);
+        checked(v)?;
+        let change = Change::Follow { order, follow };
+        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        Ok(Response::new(v1::FollowOrderResponse { order: Some(order), effects: Some(effects) }))
+    }
+
     async fn set_due_date(&self, request: Request<v1::SetDueDateRequest>) -> Answer<v1::SetDueDateResponse> {
         let arrived = Instant::now();
         let mut request = request.into_inner();
@@ -402,12 +434,12 @@ impl OrderService for Orders {
         let binding = format!("ListVisits {order}").into_bytes();
         let after: Option<i32> = self.tokens.open(&binding, &request.page_token, &mut v);
         checked(v)?;
-        let seen = orders::list_visits(&self.plant, &order, after.unwrap_or(0), size + 1)
+        let (seen, visits) = orders::list_visits(&self.plant, &order, after.unwrap_or(0), size + 1)
             .await
             .map_err(|failure| fail(&failure))?;
-        let now = seen.now;
-        let (page, next_page_token) = self.page(seen.orders, size, &binding, |visit| visit.sequence);
-        let visits = page.iter().map(|visit| render::visit(visit, now)).collect();
+        let (page, next_page_token) = self.page(visits, size, &binding, |visit| visit.sequence);
+        let visit = |visit| render::visit_of(visit, &seen.orders, &seen.catalogue, seen.now);
+        let visits = page.iter().map(visit).collect();
         Ok(Response::new(v1::ListVisitsResponse { visits, next_page_token }))
     }
 

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     domain::{
+        acknowledge::{Acknowledge, Follow},
         advance::Advance,
         change_type::ChangeType,
         create::NewOrder,
@@ -199,6 +200,28 @@ pub fn set_due_date(given: &v1::SetDueDateRequest, v: &mut Violations) -> SetDue
     due
 }
 
+/// An acknowledgement.
+pub fn acknowledge(given: &v1::AcknowledgeOrderRequest, v: &mut Violations) -> Acknowledge {
+    let acknowledge = Acknowledge {
+        until_on: date("until_date", given.until_date.as_ref(), v),
+        until: instant("until_time", given.until_time.as_ref(), v),
+        take_back: given.take_back,
+        note: given.note.clone(),
+        on_behalf_of: given.on_behalf_of.clone(),
+        etag: optional(&given.etag),
+    };
+    acknowledge.check(v);
+    acknowledge
+}
+
+/// Who follows, or no more.
+pub fn follow(given: &v1::FollowOrderRequest, v: &mut Violations) -> Follow {
+    let follow =
+        Follow { add: given.add.clone(), remove: given.remove.clone(), on_behalf_of: given.on_behalf_of.clone() };
+    follow.check(v);
+    follow
+}
+
 /// Fields of an order that a request for an update may set.
 const UPDATE_FIELDS: [&str; 13] = [
     "title",
@@ -326,6 +349,7 @@ pub fn filter(given: Option<&v1::OrderFilter>, v: &mut Violations) -> (OrderFilt
             open_questions: given.open_questions,
             health: healths(&given.health, v),
             health_at: DateTime::UNIX_EPOCH,
+            acknowledged: given.acknowledged,
         };
         (filter, given.overdue)
     })

@@ -20,6 +20,7 @@ use crate::{
         schedule,
         status_times::StatusTime,
         task::Task,
+        unmaintained,
     },
     ops::unit::Outcome,
 };
@@ -46,7 +47,7 @@ pub fn order(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Or
         labels: order.labels.clone(),
         assigned_department: order.assigned_department.clone().unwrap_or_default(),
         assigned_user: order.assigned_user.clone().unwrap_or_default(),
-        visit: Some(current_visit(order, now)),
+        visit: Some(current_visit(order, catalogue, now)),
         closed: order.closed_at.is_some(),
         close_time: order.closed_at.map(render_instant),
         overdue: order.overdue(now),
@@ -72,6 +73,8 @@ pub fn order(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Or
             earliest_delivery_date: (order.closed_at.is_none() && projected.health == Health::Late)
                 .then(|| render_date(projected.finish_on)),
             business_days_short: projected.slack_days.saturating_neg().max(0),
+            finish_beyond_holidays: projected.finish_unmaintained,
+            target_beyond_holidays: projected.target_unmaintained,
         }),
         followers: order.followers.clone(),
         acknowledgement: order.acknowledged.as_ref().filter(|it| it.visit == order.visit.sequence).map(acknowledgement),
@@ -116,8 +119,16 @@ pub fn duration(span: TimeDelta) -> prost_types::Duration {
 }
 
 /// The visit that an order is in: of a closed order, never overdue.
-fn current_visit(order: &Order, now: DateTime<Utc>) -> v1::Visit {
-    v1::Visit { overdue: order.overdue(now), ..visit(&order.visit, now) }
+fn current_visit(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Visit {
+    v1::Visit { overdue: order.overdue(now), ..visit_of(&order.visit, order, catalogue, now) }
+}
+
+/// A visit of an order as it stands at `now`: the one it is in is marked when its due date lies beyond the maintained holidays.
+#[must_use]
+pub fn visit_of(one: &Visit, order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Visit {
+    let current = one.sequence == order.visit.sequence && one.left_at.is_none();
+    let beyond_holidays = current && unmaintained::of_due(order, catalogue).is_some();
+    v1::Visit { beyond_holidays, ..visit(one, now) }
 }
 
 /// A visit as it stands at `now`.
@@ -141,6 +152,7 @@ pub fn visit(visit: &Visit, now: DateTime<Utc>) -> v1::Visit {
         resumed: visit.resumed,
         entered_by: visit.entered_by.clone(),
         on_behalf_of: visit.entered_for.clone(),
+        beyond_holidays: false,
     }
 }
 
@@ -165,7 +177,28 @@ pub fn note(note: &Note, open: &[Uuid]) -> v1::Note {
     }
 }
 
-/// A message that was queued; `preview` leaves out its id, which means nothing.
+/// What a change did to an order, which is given as it is then; `preview` leaves out ids that mean nothing.
+#[must_use]
+pub fn effects(
+    effects: &Effects,
+    order: &Order,
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+    preview: bool,
+) -> v1::Effects {
+    v1::Effects {
+        closed_visit: effects.closed.as_ref().map(|closed| visit(closed, now)),
+        skipped_visits: effects.skipped.iter().map(|skipped| visit(skipped, now)).collect(),
+        opened_visit: effects.opened.as_ref().map(|opened| visit_of(opened, order, catalogue, now)),
+        messages: effects.messages.iter().map(|it| queued_message(it, preview)).collect(),
+        days_given_back: i32::try_from(effects.days_given_back).unwrap_or(i32::MAX),
+        warnings: effects.warnings.clone(),
+        changes: effects.changes.iter().map(field_change).collect(),
+        tasks: effects.tasks.iter().map(|it| made_task(it, preview)).collect(),
+    }
+}
+
+/// A message that was queued, or would be.
 #[must_use]
 pub fn queued_message(message: &Message, preview: bool) -> v1::QueuedMessage {
     v1::QueuedMessage {
@@ -181,25 +214,15 @@ pub fn queued_message(message: &Message, preview: bool) -> v1::QueuedMessage {
     }
 }
 
-/// What a change did; `preview` leaves out ids that mean nothing.
+/// A task that a trigger made, or would make.
 #[must_use]
-pub fn effects(effects: &Effects, now: DateTime<Utc>, preview: bool) -> v1::Effects {
-    let task = |task: &Task| v1::MadeTask {
+pub fn made_task(task: &Task, preview: bool) -> v1::MadeTask {
+    v1::MadeTask {
         task: if preview { String::new() } else { task.id.to_string() },
         title: task.title.clone(),
         user: task.user.clone().unwrap_or_default(),
         department: task.department.clone().unwrap_or_default(),
         due_date: task.due.map(|(on, _)| render_date(on)),
-    };
-    v1::Effects {
-        closed_visit: effects.closed.as_ref().map(|closed| visit(closed, now)),
-        skipped_visits: effects.skipped.iter().map(|skipped| visit(skipped, now)).collect(),
-        opened_visit: effects.opened.as_ref().map(|opened| visit(opened, now)),
-        messages: effects.messages.iter().map(|message| queued_message(message, preview)).collect(),
-        days_given_back: i32::try_from(effects.days_given_back).unwrap_or(i32::MAX),
-        warnings: effects.warnings.clone(),
-        changes: effects.changes.iter().map(field_change).collect(),
-        tasks: effects.tasks.iter().map(task).collect(),
     }
 }
 
@@ -228,7 +251,7 @@ pub fn results(outcomes: &[Outcome], catalogue: &Catalogue, now: DateTime<Utc>, 
         match outcome {
             Outcome::Done { order: done, effects: did } => {
                 result.order = Some(order(done, catalogue, now));
-                result.effects = Some(effects(did, now, preview));
+                result.effects = Some(effects(did, done, catalogue, now, preview));
             }
             Outcome::Refused(refused) => result.refusal = Some(refusal(refused)),
             Outcome::Repeated | Outcome::Unchanged => continue,
@@ -255,6 +278,7 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
         HistoryKind::Followed => v1::HistoryKind::Followed,
     };
     let detail = &entry.detail;
+    let (interrupted_status, interrupted_status_name) = detail.interrupted.clone().unwrap_or_default();
     v1::HistoryEntry {
         sequence: entry.sequence,
         time: Some(render_instant(entry.at)),
@@ -287,6 +311,8 @@ pub fn entry(entry: &HistoryEntry) -> v1::HistoryEntry {
             .map(|(id, title)| v1::MadeTask { task: id.to_string(), title: title.clone(), ..v1::MadeTask::default() })
             .collect(),
         trigger: detail.rule.clone(),
+        interrupted_status,
+        interrupted_status_name,
         acknowledgement: detail.acknowledged.as_ref().map(acknowledgement),
     }
 }

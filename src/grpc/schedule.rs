@@ -2,6 +2,7 @@
 
 use std::{mem, sync::Arc};
 
+use chrono::TimeDelta;
 use tonic::{Request, Response};
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
         edit::ScheduleEdit,
         explain::{Explanation, Step},
         refusal::{Kind, Refusal},
-        schedule::DayTrace,
+        schedule::{DayTrace, HeldDay},
         violation::Violations,
     },
     ops::{Plant, catalogue, explain, replan},
@@ -157,12 +158,28 @@ fn render_explanation(explained: &Explanation) -> v1::ExplainOrderResponse {
         holds: explained
             .holds
             .iter()
-            .map(|(from, to)| v1::ExplainedHold {
-                begin_time: Some(render_instant(*from)),
-                end_time: Some(render_instant(*to)),
+            .map(|hold| v1::ExplainedHold {
+                begin_time: Some(render_instant(hold.from)),
+                end_time: Some(render_instant(hold.to)),
+                status: hold.status.0.clone(),
+                status_name: hold.status.1.clone(),
             })
             .collect(),
         lost_business_days: i32::try_from(explained.lost_days).unwrap_or(i32::MAX),
+        beyond_holidays: explained.beyond_holidays,
+        held_days: explained.held_days.iter().map(render_held).collect(),
+        held_days_left_out: i32::try_from(explained.held_days_left_out).unwrap_or(i32::MAX),
+    }
+}
+
+fn render_held(held: &HeldDay) -> v1::HeldDay {
+    let minutes = |span: TimeDelta| i32::try_from(span.num_minutes()).unwrap_or(i32::MAX);
+    v1::HeldDay {
+        date: Some(render_date(held.day)),
+        working_minutes: minutes(held.working),
+        held_minutes: minutes(held.held),
+        lost: held.lost,
+        holds: held.holds.iter().map(|place| i32::try_from(*place).unwrap_or(i32::MAX)).collect(),
     }
 }
 
@@ -180,6 +197,8 @@ fn render_step(step: &Step) -> v1::ExplainedStep {
         business_days: i32::try_from(step.days).unwrap_or(i32::MAX),
         working_minutes: i32::try_from(step.minutes).unwrap_or(i32::MAX),
         days: step.trace.iter().map(render_day).collect(),
+        days_left_out: i32::try_from(step.left_out).unwrap_or(i32::MAX),
+        closed_days: i32::try_from(step.closed).unwrap_or(i32::MAX),
     }
 }
 

@@ -19,7 +19,6 @@ use crate::{
             trigger::{Action, Condition, EmailAction, Event, Recipients, TaskAction, Trigger, TriggerSpec},
         },
         edit::TriggerEdit,
-        order::Effects,
         projection::Health,
         refusal::{Kind, Refusal},
         violation::Violations,
@@ -346,16 +345,14 @@ fn render_action(action: &Action) -> v1::TriggerAction {
 }
 
 fn firing(firing: Firing) -> v1::TestedFiring {
-    let effects = Effects { messages: firing.told.messages, tasks: firing.told.tasks, ..Effects::default() };
-    let effects = orders_render::effects(&effects, firing.at, true);
     v1::TestedFiring {
         time: Some(render_instant(firing.at)),
         order: firing.order.id.to_string(),
         order_number: firing.order.number,
         status: firing.order.visit.status,
         what: what(&firing.occurrence),
-        messages: effects.messages,
-        tasks: effects.tasks,
+        messages: firing.told.messages.iter().map(|it| orders_render::queued_message(it, true)).collect(),
+        tasks: firing.told.tasks.iter().map(|it| orders_render::made_task(it, true)).collect(),
     }
 }
 

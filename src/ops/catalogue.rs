@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -166,6 +167,15 @@ pub struct StagesEdited {
 pub async fn catalogue(plant: &Plant) -> Result<Arc<Catalogue>, Failure> {
     let version = plant.store.catalogue_version().await?;
     Ok(plant.snapshot.at(version, &plant.store).await?)
+}
+
+/// The catalogue as it is now, and the one reading of the clock.
+///
+/// # Errors
+/// When the database fails.
+pub async fn catalogue_now(plant: &Plant) -> Result<(Arc<Catalogue>, DateTime<Utc>), Failure> {
+    let (database_now, version) = plant.store.clock_and_version().await?;
+    Ok((plant.snapshot.at(version, &plant.store).await?, plant.clock.now(database_now)))
 }
 
 /// Creates a user.

@@ -13,7 +13,8 @@
 //! Open orders that have to be planned anew, and may be very many, are left to the background: the edit asks for it in its own
 //! transaction (see `replan`). A preview looks at them all the same.
 //!
-//! `validate_only` does 2 and 3 on one snapshot, without locks: it waits for nobody and holds up nobody.
+//! `validate_only` does 2 and 3 on one snapshot, without locks: it holds up nobody. One that looks at every open order waits for its
+//! turn, outside of any transaction, and ends when nobody waits for its answer any more (see `previews`).
 //!
 //! A crash before 5 leaves nothing, one after it all; who got no answer repeats with the request id. A unit runs in a task of
 //! its own, so that a dropped call never leaves it half done. What changes between deciding and writing is decided again, a few
@@ -25,7 +26,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::{Failure, Plant, RequestKey, kill_point};
+use super::{Failure, Plant, RequestKey, kill_point, previews::Look};
 use crate::{
     domain::{
         alerts::fire::follow_up,
@@ -104,7 +105,8 @@ struct Unit<D, M> {
 /// Runs an edit in its own task.
 ///
 /// # Errors
-/// What `decide` refuses; `InUse`, `BeyondHorizon` (an order), `TooManyOrders`, `PlanChanged`; `RequestIdReused`.
+/// What `decide` refuses; `InUse`, `BeyondHorizon` (an order), `TooManyOrders`, `PlanChanged`; `RequestIdReused`. `Busy` (a
+/// preview).
 pub(super) async fn run<A, D, M>(
     plant: &Arc<Plant>,
     write: Write,
@@ -119,27 +121,32 @@ where
 {
     let plant = Arc::clone(plant);
     let unit = Unit { write, count, decide, answer };
+    let (waiting, mut look) = Look::new();
     let work = async move {
         let mut attempts = 1;
         loop {
-            match attempt(&plant, &unit).await {
+            match attempt(&plant, &unit, &mut look).await {
+                Err(Failure::Busy) if !look.has_turn() => look.wait(&plant.previews).await?,
                 Err(Failure::Store(error)) if decide_again(&error) && attempts < ATTEMPTS_MAX => attempts += 1,
                 Err(Failure::Store(error)) => return Err(refused_by_the_database(error)),
                 other => return other,
             }
         }
     };
-    tokio::spawn(work).await.unwrap_or(Err(Failure::GivenUp("an edit of the catalogue ended without an answer")))
+    let answer = tokio::spawn(work).await;
+    // Until here: a preview ends when this is dropped with the call.
+    drop(waiting);
+    answer.unwrap_or(Err(Failure::GivenUp("an edit of the catalogue ended without an answer")))
 }
 
-async fn attempt<A, D, M>(plant: &Plant, unit: &Unit<D, M>) -> Result<A, Failure>
+async fn attempt<A, D, M>(plant: &Plant, unit: &Unit<D, M>, look: &mut Look) -> Result<A, Failure>
 where
     A: Serialize + DeserializeOwned,
     D: Fn(&Catalogue, DateTime<Utc>) -> Result<Edited, Refusal> + Sync,
     M: Fn(&Done<'_>) -> A + Sync,
 {
     let mut edit = plant.store.edit_catalogue(unit.write.validate_only).await?;
-    match carry_out(plant, &mut edit, unit).await {
+    match carry_out(plant, &mut edit, unit, look).await {
         Ok((answer, Some(decided))) => {
             kill_point("edit-before-commit");
             edit.commit().await?;
@@ -160,6 +167,7 @@ async fn carry_out<A, D, M>(
     plant: &Plant,
     edit: &mut CatalogueEdit,
     unit: &Unit<D, M>,
+    look: &mut Look,
 ) -> Result<(A, Option<Vec<Decision>>), Failure>
 where
     A: Serialize + DeserializeOwned,
@@ -177,6 +185,10 @@ where
     // PostgreSQL keeps microseconds.
     let now = plant.clock.now(edit.database_now).trunc_subsecs(6);
     let mut edited = (unit.decide)(&before, now)?;
+    if write.validate_only && looks_at_all(&edited) {
+        look.go_on()?;
+        look.begin(&plant.previews)?;
+    }
     let (counted, tasks) = unit.count.take(edit).await?;
     let orders = orders_of(edit, &mut edited).await?;
     let after = edited.changes.iter().fold(before.as_ref().clone(), Catalogue::with);
@@ -185,7 +197,7 @@ where
         if !write.validate_only {
             plan.replan = edit.queue_replan(replan, &write.actor, now).await?;
         } else if replan.dates {
-            foresee(plant, edit, replan, &after, &mut plan, now).await?;
+            foresee((plant, edit, look), replan, &after, &mut plan, now).await?;
         }
     }
     let answer = (unit.answer)(&Done { before: &before, now, edited: &edited, counted, tasks, plan: &plan });
@@ -215,6 +227,12 @@ where
         edit.keep_request(&key.id, &StoredRequest { fingerprint: key.fingerprint.to_vec(), outcome }, now).await?;
     }
     Ok((answer, Some(decided)))
+}
+
+/// Whether an edit looks at every open order of a type, or of several.
+fn looks_at_all(edited: &Edited) -> bool {
+    let cycle = matches!(&edited.on_orders, OnOrders::Cycle(effect) if effect.replan);
+    cycle || edited.replan.as_ref().is_some_and(|replan| replan.dates)
 }
 
 /// The orders that an edit touches; locked unless it is a preview.
@@ -282,8 +300,7 @@ async fn hand_over_tasks(
 
 /// What a recomputation in the background would do, seen on the snapshot of a preview: every open order is looked at.
 async fn foresee(
-    plant: &Plant,
-    edit: &mut CatalogueEdit,
+    (plant, edit, look): (&Plant, &mut CatalogueEdit, &mut Look),
     replan: &Replan,
     after: &Catalogue,
     plan: &mut EditPlan,
@@ -296,6 +313,7 @@ async fn foresee(
     let (mut last, mut failed, mut undated) = (Uuid::nil(), 0, 0);
     let mut left = true;
     for _ in 0..FORESEEN_MAX / PORTION {
+        look.go_on()?;
         let orders = edit.open_orders(&replan.order_types, last, page).await?;
         for order in &orders {
             let decided = super::replan::anew(order, replan, false, &mut cx);

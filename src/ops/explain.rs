@@ -2,7 +2,11 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Failure, Plant, catalogue::catalogue, orders::get_order};
+use super::{
+    Failure, Plant,
+    catalogue::catalogue,
+    orders::{all_visits, get_order},
+};
 use crate::{
     domain::{
         explain::{Explanation, explain},
@@ -21,6 +25,8 @@ pub struct ExplainedDueDate {
     pub due_at: DateTime<Utc>,
     /// Every day from the start to the result; of a longer count the first 3 700.
     pub days: Vec<DayTrace>,
+    /// The result lies beyond the maintained holidays.
+    pub beyond_holidays: bool,
 }
 
 /// Counts `days` business days forward from `start`.
@@ -36,7 +42,12 @@ pub async fn due_date(plant: &Plant, calendar: &str, start: NaiveDate, days: u32
     let beyond = |refusal: schedule::ScheduleRefusal| Refusal::BeyondHorizon(refusal.to_string());
     let days_looked_at = schedule::explain_forward(&entry.calendar, start, days).map_err(beyond)?;
     let due_on = schedule::forward(&entry.calendar, start, days).map_err(beyond)?;
-    Ok(ExplainedDueDate { due_on, due_at: schedule::due_at(&entry.calendar, due_on), days: days_looked_at })
+    Ok(ExplainedDueDate {
+        due_on,
+        due_at: schedule::due_at(&entry.calendar, due_on),
+        days: days_looked_at,
+        beyond_holidays: schedule::beyond_holidays(&entry.calendar, due_on),
+    })
 }
 
 /// Explains the due date of the visit that an order is in.
@@ -45,5 +56,6 @@ pub async fn due_date(plant: &Plant, calendar: &str, start: NaiveDate, days: u32
 /// `NotFound`, `BeyondHorizon`; when the database fails.
 pub async fn order(plant: &Plant, order: &OrderRef) -> Result<Explanation, Failure> {
     let seen = get_order(plant, order).await?;
-    Ok(explain(&seen.orders, &seen.catalogue)?)
+    let visits = if seen.orders.holds.is_empty() { Vec::new() } else { all_visits(plant, &seen.orders).await? };
+    Ok(explain(&seen.orders, &visits, &seen.catalogue)?)
 }

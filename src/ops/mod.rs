@@ -21,6 +21,7 @@ pub mod gather;
 pub mod holidays;
 mod made;
 pub mod orders;
+mod previews;
 pub mod replan;
 mod snapshot;
 pub mod sweep;
@@ -44,6 +45,9 @@ pub enum Failure {
     /// The unit of work ended without an answer: a panic, or the daemon is stopping.
     #[error("the work was given up: {0}")]
     GivenUp(&'static str),
+    /// As many previews of edits are under way as there may be, and none ended in time.
+    #[error("other previews are under way")]
+    Busy,
 }
 
 /// A caller's key for safe repetition: the id, and a hash over method and request.
@@ -82,6 +86,7 @@ pub struct Plant {
     ids: Mutex<Ids>,
     bridge: bridge::Bridge,
     made: made::Made,
+    previews: previews::Previews,
 }
 
 impl Plant {
@@ -96,6 +101,7 @@ impl Plant {
             ids: Mutex::new(Ids::seeded(seed)),
             bridge: bridge::Bridge::default(),
             made: made::Made::default(),
+            previews: previews::Previews::default(),
         })
     }
 

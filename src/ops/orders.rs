@@ -90,14 +90,20 @@ pub async fn count_orders(plant: &Plant) -> Result<Seen<Vec<StatusCount>>, Failu
 }
 
 /// Lists visits of an order after a sequence. `now` is the instant by which open ones are judged: of a closed order, when it
-/// was closed.
+/// was closed. With the order as it stood then.
 ///
 /// # Errors
 /// `NotFound`, or when the database fails.
-pub async fn list_visits(plant: &Plant, order: &OrderRef, after: i32, limit: i64) -> Result<Seen<Vec<Visit>>, Failure> {
+pub async fn list_visits(
+    plant: &Plant,
+    order: &OrderRef,
+    after: i32,
+    limit: i64,
+) -> Result<(Seen<Order>, Vec<Visit>), Failure> {
     let seen = get_order(plant, order).await?;
     let visits = plant.store.list_visits(seen.orders.id, after, limit).await?;
-    Ok(Seen { orders: visits, now: seen.orders.closed_at.unwrap_or(seen.now), catalogue: seen.catalogue })
+    let now = seen.orders.closed_at.unwrap_or(seen.now);
+    Ok((Seen { now, ..seen }, visits))
 }
 
 /// Lists history of an order after a sequence.
@@ -133,13 +139,11 @@ pub async fn list_notes(
     Ok((order, notes))
 }
 
-/// How long an order was in each status, in the order of the first entry, and in all.
+/// All visits of an order, first to last.
 ///
 /// # Errors
-/// `NotFound`, or when the database fails.
-pub async fn status_times(plant: &Plant, order: &OrderRef) -> Result<(Vec<StatusTime>, TimeDelta), Failure> {
-    let seen = get_order(plant, order).await?;
-    let order = &seen.orders;
+/// When the database fails.
+pub(super) async fn all_visits(plant: &Plant, order: &Order) -> Result<Vec<Visit>, Failure> {
     let (mut visits, mut after) = (Vec::new(), 0);
     loop {
         let page = plant.store.list_visits(order.id, after, VISITS_PAGE).await?;
@@ -147,9 +151,19 @@ pub async fn status_times(plant: &Plant, order: &OrderRef) -> Result<(Vec<Status
         after = page.last().map_or(after, |visit| visit.sequence);
         visits.extend(page);
         if !full {
-            break;
+            return Ok(visits);
         }
     }
+}
+
+/// How long an order was in each status, in the order of the first entry, and in all.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub async fn status_times(plant: &Plant, order: &OrderRef) -> Result<(Vec<StatusTime>, TimeDelta), Failure> {
+    let seen = get_order(plant, order).await?;
+    let order = &seen.orders;
+    let visits = all_visits(plant, order).await?;
     let calendar = seen.catalogue.calendar_of(seen.catalogue.order_type(&order.order_type)?)?;
     Ok(status_times::status_times(&visits, order, calendar, seen.now))
 }

@@ -62,7 +62,9 @@ pub async fn test_trigger(
     trigger.spec.enabled = true;
     let (database_now, _) = plant.store.clock_and_version().await?;
     let now = plant.clock.now(database_now);
-    let to = to.map_or(now, |to| to.min(now));
+    // What happens at this very instant has happened.
+    let end = now + TimeDelta::microseconds(1);
+    let to = to.map_or(end, |to| to.min(end));
     let from = from.unwrap_or(to - TimeDelta::days(DAYS_BACK));
     let orders = match order {
         Some(order) => vec![super::orders::get_order(plant, order).await?.orders],

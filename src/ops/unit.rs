@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Failure, RequestKey};
 use crate::{
     domain::{
+        acknowledge::{Acknowledge, Follow},
         advance::Advance,
         change_type::ChangeType,
         create::NewOrder,
@@ -61,6 +62,20 @@ pub enum Change {
         /// The fields.
         update: Box<UpdateOrder>,
     },
+    /// That somebody has seen that it is late.
+    Acknowledge {
+        /// Which order.
+        order: OrderRef,
+        /// What is said.
+        acknowledge: Box<Acknowledge>,
+    },
+    /// Who follows it.
+    Follow {
+        /// Which order.
+        order: OrderRef,
+        /// Who.
+        follow: Box<Follow>,
+    },
     /// Another type.
     ChangeType {
         /// Which order.
@@ -80,6 +95,8 @@ impl Change {
             | Self::Note { order, .. }
             | Self::SetDueDate { order, .. }
             | Self::Update { order, .. }
+            | Self::Acknowledge { order, .. }
+            | Self::Follow { order, .. }
             | Self::ChangeType { order, .. } => Some(order),
             Self::Create { .. } | Self::Import(_) => None,
         }

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     domain::{
-        advance,
+        acknowledge, advance,
         alerts::fire::follow_up,
         catalogue::Catalogue,
         change_type, create,
@@ -398,6 +398,16 @@ impl Round<'_> {
                 let unchanged =
                     || Outcome::Done { order: Box::new(before.clone()), effects: Box::new(Effects::default()) };
                 let decision = update::update(before, update, &mut cx)?;
+                Ok(decision.map_or_else(|| Decided::Nothing(unchanged()), Decided::change))
+            }
+            Change::Acknowledge { order, acknowledge: asked } => {
+                acknowledge::acknowledge(&found(order)?.order, asked, &mut cx).map(Decided::change)
+            }
+            Change::Follow { order, follow } => {
+                let before = &found(order)?.order;
+                let unchanged =
+                    || Outcome::Done { order: Box::new(before.clone()), effects: Box::new(Effects::default()) };
+                let decision = acknowledge::follow(before, follow, &mut cx)?;
                 Ok(decision.map_or_else(|| Decided::Nothing(unchanged()), Decided::change))
             }
             Change::ChangeType { order, change } => {

@@ -10,12 +10,14 @@ use sqlx::{
 pub mod catalogue;
 pub mod catalogue_edit;
 mod catalogue_rows;
+pub mod dates;
 pub mod deliveries;
 mod error;
 pub mod facts;
 pub mod orders;
 
 pub mod outbox;
+pub mod replan_parts;
 pub mod replans;
 pub mod requests;
 pub mod tasks;

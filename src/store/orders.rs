@@ -69,6 +69,8 @@ pub struct OrderFilter {
     pub health: Vec<Health>,
     /// The instant of that.
     pub health_at: DateTime<Utc>,
+    /// Whether somebody has acknowledged the current visit.
+    pub acknowledged: Option<bool>,
 }
 
 /// The last row of a page: where the next one goes on.
@@ -324,6 +326,11 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
     }
     if filter.open_questions {
         query.push(" AND cardinality(o.open_questions) > 0");
+    }
+    if let Some(acknowledged) = filter.acknowledged {
+        query
+            .push(" AND COALESCE((o.acknowledged ->> 'visit')::integer = o.visit_sequence, false) = ")
+            .push_bind(acknowledged);
     }
     if !filter.health.is_empty() {
         any_health(&mut query, filter);

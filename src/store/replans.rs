@@ -1,4 +1,4 @@
-//! Replans: open orders that are planned anew in the background, batch by batch.
+//! Replans: open orders that are planned anew in the background. What is done of them part by part is in `replan_parts`.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{
     Store, StoreError,
     catalogue_edit::CatalogueEdit,
-    facts::{OrderRow, order, order_rows},
+    facts::{order, order_rows},
 };
 use crate::domain::{
     edit::Replan,
@@ -28,13 +28,13 @@ pub struct ReplanRow {
     pub requested_at: DateTime<Utc>,
     /// Open orders that were to be looked at when it began; `None` before.
     pub orders: Option<i64>,
-    /// The last order that was looked at.
+    /// The last order that was looked at before it was cut into parts.
     pub after_id: Uuid,
-    /// What it did so far.
+    /// What it did so far, in all its parts.
     pub progress: Progress,
-    /// When the first batch began.
+    /// When it was cut into parts.
     pub started_at: Option<DateTime<Utc>>,
-    /// When the last batch ended.
+    /// When its last part had ended.
     pub finished_at: Option<DateTime<Utc>>,
 }
 
@@ -51,6 +51,25 @@ pub struct Progress {
     pub in_time_again: i64,
     /// Orders whose date lies beyond the horizon now; they keep the one they have.
     pub failed: i64,
+}
+
+/// The columns of `ReplanRow`, then the rest of the statement; `r` is the recomputation. While parts are worked on their progress
+/// stands beside that of the row, and is added to it when the last one has ended.
+macro_rules! replan_rows {
+    ($rest:literal $(, $argument:expr)*) => {
+        sqlx::query!(
+            r#"SELECT r.id, r.cause, r.subject, r.reason, r.order_types, r.actor, r.requested_at, r.dates, r.orders, r.after_id,
+                r.started_at, r.finished_at, r.examined + p.examined AS "examined!", r.changed + p.changed AS "changed!",
+                r.newly_overdue + p.newly_overdue AS "newly_overdue!", r.in_time_again + p.in_time_again AS "in_time_again!",
+                r.failed + p.failed AS "failed!"
+            FROM replans r CROSS JOIN LATERAL (
+                SELECT COALESCE(sum(examined), 0)::bigint AS examined, COALESCE(sum(changed), 0)::bigint AS changed,
+                    COALESCE(sum(newly_overdue), 0)::bigint AS newly_overdue,
+                    COALESCE(sum(in_time_again), 0)::bigint AS in_time_again, COALESCE(sum(failed), 0)::bigint AS failed
+                FROM replan_parts WHERE replan = r.id) p "# + $rest
+            $(, $argument)*
+        )
+    };
 }
 
 /// Maps a row of the table; the macro knows the columns, so each statement is checked when it is compiled.
@@ -133,7 +152,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn list_replans(&self, before: i64, limit: i64) -> Result<Vec<ReplanRow>, StoreError> {
-        let rows = sqlx::query!("SELECT * FROM replans WHERE id < $1 ORDER BY id DESC LIMIT $2", before, limit)
+        let rows = replan_rows!("WHERE r.id < $1 ORDER BY r.id DESC LIMIT $2", before, limit)
             .fetch_all(&self.calls)
             .await
             .map_err(|error| StoreError::new("list recomputations", error))?;
@@ -145,7 +164,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn get_replan(&self, id: i64) -> Result<Option<ReplanRow>, StoreError> {
-        let row = sqlx::query!("SELECT * FROM replans WHERE id = $1", id)
+        let row = replan_rows!("WHERE r.id = $1", id)
             .fetch_optional(&self.calls)
             .await
             .map_err(|error| StoreError::new("read a recomputation", error))?;
@@ -164,13 +183,16 @@ impl Store {
     }
 }
 
-/// Locks the first recomputation that is not finished, and that no other daemon works on; `None` when there is none.
+/// Locks the first recomputation that is not finished and has no part that waits or is worked on, passing over those that another
+/// daemon cuts or ends; `None` when there is none. Whether it still has none is to be asked again once it is locked.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn lock_replan(connection: &mut PgConnection) -> Result<Option<ReplanRow>, StoreError> {
     let row = sqlx::query!(
-        "SELECT * FROM replans WHERE finished_at IS NULL ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED"
+        "SELECT * FROM replans r
+        WHERE finished_at IS NULL AND NOT EXISTS (SELECT FROM replan_parts WHERE replan = r.id AND finished_at IS NULL)
+        ORDER BY id LIMIT 1 FOR NO KEY UPDATE OF r SKIP LOCKED"
     )
     .fetch_optional(connection)
     .await
@@ -178,127 +200,95 @@ pub async fn lock_replan(connection: &mut PgConnection) -> Result<Option<ReplanR
     row.map(|row| replan_row!(row)).transpose()
 }
 
-/// The id of the next open order after an id.
+/// Counts the open orders of some types after an id.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn next_open_order(
-    connection: &mut PgConnection,
-    types: &[String],
-    after: Uuid,
-) -> Result<Option<Uuid>, StoreError> {
+pub async fn count_open(connection: &mut PgConnection, types: &[String], after: Uuid) -> Result<i64, StoreError> {
     sqlx::query_scalar!(
-        "SELECT id FROM orders WHERE closed_at IS NULL AND order_type = ANY ($1) AND id > $2 ORDER BY id LIMIT 1",
+        r#"SELECT count(*) AS "count!" FROM orders WHERE closed_at IS NULL AND order_type = ANY ($1) AND id > $2"#,
         types,
         after
-    )
-    .fetch_optional(connection)
-    .await
-    .map_err(|error| StoreError::new("find the next open order", error))
-}
-
-/// Counts the open orders of some types.
-///
-/// # Errors
-/// When the database fails.
-pub async fn count_open(connection: &mut PgConnection, types: &[String]) -> Result<i64, StoreError> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM orders WHERE closed_at IS NULL AND order_type = ANY ($1)"#,
-        types
     )
     .fetch_one(connection)
     .await
     .map_err(|error| StoreError::new("count open orders", error))
 }
 
-/// The next open orders after an id, by id, locked, each with whether it was told of and nothing about that waits; the version of the catalogue that they are decided with, which no edit
-/// changes until the transaction ends; and the database's clock.
-///
-/// # Errors
-/// When the database fails, or an order is locked for too long.
-pub async fn lock_open_orders(
-    connection: &mut PgConnection,
-    types: &[String],
-    after: Uuid,
-    limit: i64,
-) -> Result<(i64, DateTime<Utc>, Vec<(Order, bool)>), StoreError> {
-    let error = |error| StoreError::new("lock open orders", error);
-    let row = sqlx::query!(r#"SELECT share_catalogue() AS "version!", clock_timestamp() AS "now!""#)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(error)?;
-    let rows = order_rows!(
-        "1::bigint",
-        "EXISTS (SELECT FROM alerts a WHERE a.order_id = o.id AND a.visit_sequence = o.visit_sequence AND a.due_at = o.due_at)
-            AND NOT EXISTS (SELECT FROM outbox m WHERE m.order_id = o.id AND m.visit_sequence = o.visit_sequence
-                AND m.kind = 'OVERDUE')",
-        "FROM orders o CROSS JOIN catalogue_version c
-         WHERE o.closed_at IS NULL AND o.order_type = ANY ($1) AND o.id > $2 ORDER BY o.id LIMIT $3 FOR NO KEY UPDATE OF o",
-        types,
-        after,
-        limit
-    )
-    .fetch_all(connection)
-    .await
-    .map_err(error)?;
-    let told = |row: OrderRow| Ok((row.alerted, order(row)?)).map(|(told, order)| (order, told));
-    Ok((row.version, row.now, rows.into_iter().map(told).collect::<Result<_, StoreError>>()?))
-}
-
-/// When the health of orders turns, of orders that this transaction has locked and that change in nothing else. No version is
-/// counted, since whoever writes the order finds it out anew.
+/// Marks a recomputation as begun that this transaction has locked; one that began before keeps what it said then.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn write_turns(connection: &mut PgConnection, turns: &[(Uuid, HealthTurns)]) -> Result<(), StoreError> {
+pub async fn begin_replan(
+    connection: &mut PgConnection,
+    id: i64,
+    orders: i64,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE replans SET orders = COALESCE(orders, $2), started_at = COALESCE(started_at, $3) WHERE id = $1",
+        id,
+        orders,
+        now
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(|error| StoreError::new("begin a recomputation", error))
+}
+
+/// Ends a recomputation that this transaction has locked, and takes in what its parts did.
+///
+/// # Errors
+/// When the database fails.
+pub async fn end_replan(connection: &mut PgConnection, id: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query!(
+        "WITH done AS (DELETE FROM replan_parts WHERE replan = $1 RETURNING *)
+        UPDATE replans r SET examined = r.examined + p.examined, changed = r.changed + p.changed,
+            newly_overdue = r.newly_overdue + p.newly_overdue, in_time_again = r.in_time_again + p.in_time_again,
+            failed = r.failed + p.failed, finished_at = $2
+        FROM (
+            SELECT sum(examined) AS examined, sum(changed) AS changed, sum(newly_overdue) AS newly_overdue,
+                sum(in_time_again) AS in_time_again, sum(failed) AS failed FROM done) p
+        WHERE r.id = $1",
+        id,
+        now
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(|error| StoreError::new("end a recomputation", error))
+}
+
+/// When the health of orders turns, and their next alarm, of orders that this transaction has locked and that change in nothing
+/// else. No version is counted, since whoever writes the order finds it out anew.
+///
+/// # Errors
+/// When the database fails.
+pub async fn write_turns(
+    connection: &mut PgConnection,
+    turns: &[(Uuid, HealthTurns, Option<DateTime<Utc>>)],
+) -> Result<(), StoreError> {
     if turns.is_empty() {
         return Ok(());
     }
-    let ids: Vec<_> = turns.iter().map(|(id, _)| *id).collect();
-    let ahead: Vec<_> = turns.iter().map(|(_, it)| it.ahead_until).collect();
-    let late: Vec<_> = turns.iter().map(|(_, it)| it.late_from).collect();
+    let ids: Vec<_> = turns.iter().map(|(id, ..)| *id).collect();
+    let ahead: Vec<_> = turns.iter().map(|(_, it, _)| it.ahead_until).collect();
+    let late: Vec<_> = turns.iter().map(|(_, it, _)| it.late_from).collect();
+    let alarms: Vec<_> = turns.iter().map(|(.., at)| *at).collect();
     sqlx::query!(
-        "UPDATE orders o SET ahead_until = t.ahead_until, late_from = COALESCE(t.late_from, 'infinity')
-        FROM UNNEST ($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS t (id, ahead_until, late_from)
+        "UPDATE orders o SET ahead_until = t.ahead_until, late_from = COALESCE(t.late_from, 'infinity'),
+            next_alarm_at = t.next_alarm_at
+        FROM UNNEST ($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[])
+            AS t (id, ahead_until, late_from, next_alarm_at)
         WHERE o.id = t.id",
         &ids,
         &ahead as &[Option<DateTime<Utc>>],
-        &late as &[Option<DateTime<Utc>>]
+        &late as &[Option<DateTime<Utc>>],
+        &alarms as &[Option<DateTime<Utc>>]
     )
     .execute(connection)
     .await
     .map(drop)
     .map_err(|error| StoreError::new("write when health turns", error))
-}
-
-/// Moves a recomputation on, in the transaction that wrote its orders; `done` ends it.
-///
-/// # Errors
-/// When the database fails.
-pub async fn move_on(
-    connection: &mut PgConnection,
-    row: &ReplanRow,
-    (after_id, added, done): (Uuid, Progress, bool),
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE replans SET after_id = $2, orders = COALESCE(orders, $3), examined = examined + $4, changed = changed + $5,
-            newly_overdue = newly_overdue + $6, in_time_again = in_time_again + $7, failed = failed + $8,
-            started_at = COALESCE(started_at, $9), finished_at = CASE WHEN $10 THEN $9 END
-        WHERE id = $1",
-        row.id,
-        after_id,
-        row.orders,
-        added.examined,
-        added.changed,
-        added.newly_overdue,
-        added.in_time_again,
-        added.failed,
-        now,
-        done
-    )
-    .execute(connection)
-    .await
-    .map(drop)
-    .map_err(|error| StoreError::new("move a recomputation on", error))
 }

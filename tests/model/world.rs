@@ -382,6 +382,16 @@ impl Order {
         self.changed = true;
     }
 
+    /// A due date that it waits for changed.
+    fn record_interrupted(&mut self, before: &Self) {
+        let dues = |order: &Self| order.interrupted.as_ref().map(|it| it.due);
+        if let (Some(was), Some(is)) = (dues(before), dues(self))
+            && was != is
+        {
+            self.record(v1::HistoryKind::DueDateChanged);
+        }
+    }
+
     fn replan_interrupted(&mut self, kind: &Type) {
         let Some(it) = self.interrupted.clone() else { return };
         // A status that went while the order was closed stays named.
@@ -658,6 +668,7 @@ impl World {
             if order.visit().due != visit.due {
                 order.record(v1::HistoryKind::DueDateChanged);
             }
+            order.record_interrupted(before);
         }
         Ok((place, order))
     }
@@ -801,6 +812,9 @@ impl World {
         }
         if due_moved {
             order.record(v1::HistoryKind::DueDateChanged);
+        }
+        if replan && open && !moved && !order.closed {
+            order.record_interrupted(was);
         }
         if order == *was {
             return None;

@@ -7,7 +7,8 @@ use andon::grpc::proto::{
     v1::{
         self, calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
         order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
-        people_service_client::PeopleServiceClient, task_service_client::TaskServiceClient,
+        people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
+        task_service_client::TaskServiceClient, trigger_service_client::TriggerServiceClient,
     },
 };
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
@@ -163,6 +164,14 @@ impl Api {
 
     pub fn people(&self) -> PeopleServiceClient<Channel> {
         PeopleServiceClient::new(self.channel.clone())
+    }
+
+    pub fn schedule(&self) -> ScheduleServiceClient<Channel> {
+        ScheduleServiceClient::new(self.channel.clone())
+    }
+
+    pub fn triggers(&self) -> TriggerServiceClient<Channel> {
+        TriggerServiceClient::new(self.channel.clone())
     }
 
     /// Creates an order.

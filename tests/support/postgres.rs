@@ -203,12 +203,25 @@ impl Database {
         number
     }
 
+    /// Changes something behind the API.
+    pub async fn execute(&self, statements: String) {
+        execute(&self.url(), statements).await.expect("the statements can be carried out");
+    }
+
     /// Keeps an order from being changed until the connection is closed.
     pub async fn hold_order(&self, number: &str) -> PgConnection {
         let mut connection = connect(&self.url()).await;
         sqlx::raw_sql("BEGIN").execute(&mut connection).await.expect("a transaction can be begun");
         let locked = sqlx::query("SELECT FROM orders WHERE number = $1 FOR UPDATE").bind(number);
         locked.fetch_one(&mut connection).await.expect("the order is there");
+        connection
+    }
+
+    /// Keeps all orders from being read until the connection is closed.
+    pub async fn hold_orders(&self) -> PgConnection {
+        let mut connection = connect(&self.url()).await;
+        let lock = "BEGIN; LOCK TABLE orders IN ACCESS EXCLUSIVE MODE";
+        sqlx::raw_sql(lock).execute(&mut connection).await.expect("the orders can be locked");
         connection
     }
 

@@ -21,7 +21,7 @@ use crate::grpc::proto::{
     Date,
     v1::{
         Calendar, CalendarException, CreateCalendarRequest, DayHours, ExplainDueDateRequest, ExplainDueDateResponse,
-        GetCalendarRequest, ListCalendarsRequest, MonthDay, UpdateCalendarRequest,
+        GetCalendarRequest, HolidayUpkeep, ListCalendarsRequest, MonthDay, UpdateCalendarRequest,
     },
 };
 
@@ -133,12 +133,40 @@ fn list(calendars: &[Calendar], colour: bool) -> String {
     if calendars.is_empty() {
         return "No calendars yet. `andon calendars create -f FILE.toml` makes one, `andon seed` a sample.".to_owned();
     }
-    let mut sheet = Sheet::new(&["ID", "NAME", "ZONE", "OPEN", "EXCEPTIONS"], colour);
-    sheet.keep_whole(0);
-    for it in calendars {
-        sheet.row([&it.id, &it.name, &it.zone, &open_days(&it.week), &it.exceptions.len().to_string()]);
+    let mut sheet = Sheet::new(&["ID", "NAME", "ZONE", "OPEN", "EXCEPTIONS", "HOLIDAYS UNTIL"], colour);
+    for column in [0, 5] {
+        sheet.keep_whole(column);
     }
-    sheet.fitted()
+    for it in calendars {
+        let until = match it.maintained_until_date {
+            None => "not said".to_owned(),
+            date => dates::show(date),
+        };
+        let tone = if holidays_run_out(it).is_some() { Tone::Alarm } else { Tone::Plain };
+        let plain = [it.id.clone(), it.name.clone(), it.zone.clone(), open_days(&it.week)];
+        let cells = plain.into_iter().chain([it.exceptions.len().to_string()]).map(|text| (text, Tone::Plain));
+        sheet.toned_row(cells.chain([(until, tone)]));
+    }
+    let mut text = sheet.fitted();
+    let warnings: Vec<_> = calendars.iter().filter_map(holidays_run_out).collect();
+    if !warnings.is_empty() {
+        let _ = write!(text, "\n\n{}", warnings.join("\n"));
+    }
+    text
+}
+
+/// What to do about holidays that have ended or end soon.
+fn holidays_run_out(calendar: &Calendar) -> Option<String> {
+    let until = dates::show(calendar.maintained_until_date);
+    let state = match calendar.holiday_upkeep() {
+        HolidayUpkeep::Ended => format!("ended on {until}: dates after it may be wrong"),
+        HolidayUpkeep::EndsSoon => format!("end on {until}: dates after it may move"),
+        HolidayUpkeep::Unspecified | HolidayUpkeep::NotSaid | HolidayUpkeep::Maintained => return None,
+    };
+    let id = words::clean(&calendar.id);
+    Some(format!(
+        "warning: holidays of '{id}' {state}. Enter the next ones: andon calendars import FILE.ics --calendar {id}"
+    ))
 }
 
 /// `Mon Tue Wed Thu Fri`.
@@ -193,6 +221,9 @@ fn answer(caller: &Caller, calendar: Option<Calendar>, said: &str) -> Answer {
     if calendar.maintained_until_date.is_some() {
         let _ = writeln!(text, "\nHolidays are maintained until {}.", dates::show(calendar.maintained_until_date));
     }
+    if let Some(warning) = holidays_run_out(&calendar) {
+        let _ = writeln!(text, "{warning}");
+    }
     let _ = write!(text, "\netag {}", words::clean(&calendar.etag));
     Answer::text(text)
 }
@@ -207,12 +238,16 @@ fn explanation(explained: &ExplainDueDateResponse, colour: bool) -> String {
         let date = dates::show_with_weekday(day.date);
         sheet.toned_row([(date, tone), (count, tone), (day.closed_because.clone(), tone)]);
     }
-    format!(
+    let mut text = format!(
         "{}\n\ndue {}, overdue from {}",
         sheet.fitted(),
-        dates::show_with_weekday(explained.due_date),
+        words::marked_date(explained.due_date, explained.beyond_holidays),
         dates::show_instant(explained.due_time.as_ref())
-    )
+    );
+    if explained.beyond_holidays {
+        text.push_str("\n\n~ beyond the holidays that the calendar maintains: the date may move");
+    }
+    text
 }
 
 #[cfg(test)]
@@ -226,6 +261,18 @@ mod tests {
         assert_eq!(hours(&DayHours { open: true, intervals: Vec::new() }), "open");
         let interval = WorkingInterval { from_minute: 420, to_minute: 1440 };
         assert_eq!(hours(&DayHours { open: true, intervals: vec![interval] }), "07:00-24:00");
+    }
+
+    #[test]
+    fn holidays_that_end_are_told_with_what_to_do() {
+        let until = Some(Date { year: 2026, month: 12, day: 31 });
+        let calendar = Calendar { id: "vienna".into(), maintained_until_date: until, ..Calendar::default() };
+        let told =
+            |upkeep: HolidayUpkeep| list(&[Calendar { holiday_upkeep: upkeep.into(), ..calendar.clone() }], false);
+        assert!(!told(HolidayUpkeep::Maintained).contains("warning"));
+        let soon = told(HolidayUpkeep::EndsSoon);
+        assert!(soon.contains("warning: holidays of 'vienna' end on 2026-12-31: dates after it may move."), "{soon}");
+        assert!(told(HolidayUpkeep::Ended).contains("ended on 2026-12-31"));
     }
 
     #[test]

@@ -60,8 +60,8 @@ pub async fn run(caller: &Caller, due: SetDue) -> Result<Answer, Failure> {
         return Ok(Answer::json(&json::value("SetDueDateResponse", &answer)));
     }
     let order = answer.order.unwrap_or_default();
-    let on = match order.visit.and_then(|visit| visit.due_date) {
-        Some(on) => format!("due {}", dates::show_with_weekday(Some(on))),
+    let on = match order.visit.filter(|visit| visit.due_date.is_some()) {
+        Some(visit) => format!("due {}", words::marked_date(visit.due_date, visit.beyond_holidays)),
         None => "without a due date".to_owned(),
     };
     let effects = words::effects(&answer.effects.unwrap_or_default());

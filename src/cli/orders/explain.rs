@@ -46,7 +46,7 @@ fn told(found: &ExplainOrderResponse, short: bool, colour: bool) -> String {
     let mut text = String::new();
     let due = match found.due_date {
         None => "no due date".to_owned(),
-        date => format!("due {}", dates::show_with_weekday(date)),
+        date => format!("due {}", words::marked_date(date, found.beyond_holidays)),
     };
     let _ = writeln!(text, "{}: {due}", words::clean(&found.status_name));
     if found.due_date.is_some() {
@@ -66,27 +66,85 @@ fn told(found: &ExplainOrderResponse, short: bool, colour: bool) -> String {
         text.push('\n');
     }
     if !found.holds.is_empty() {
-        let lost = usize::try_from(found.lost_business_days).unwrap_or(0);
-        let _ = writeln!(text, "\nheld, {} lost:", words::count(lost, "open day"));
-        for hold in &found.holds {
-            let (from, to) =
-                (dates::show_instant(hold.begin_time.as_ref()), dates::show_instant(hold.end_time.as_ref()));
-            let _ = writeln!(text, "  {from} to {to}");
-        }
+        text.push_str(&held(found, short, colour));
     }
     if !short {
         for step in found.steps.iter().filter(|step| !step.days.is_empty()) {
             let _ = writeln!(text, "\n{}", words::clean(&step.text));
             text.push_str(&days(step, colour));
             text.push('\n');
+            text.push_str(&left_out(step));
         }
     }
     text
 }
 
+/// What holds took: each hold, then each day on which they took working time, and whether that day is given back.
+fn held(found: &ExplainOrderResponse, short: bool, colour: bool) -> String {
+    let amount = |number: i32| usize::try_from(number).unwrap_or(0);
+    let in_hours = found.steps.iter().any(|step| step.status.is_empty() && step.working_minutes > 0);
+    let given_back = match (in_hours, amount(found.lost_business_days)) {
+        (true, _) => "the working time held is given back".to_owned(),
+        (false, 0) => "no day is lost".to_owned(),
+        (false, lost) => format!("{} lost and given back", words::count(lost, "open day")),
+    };
+    let mut text = format!("\nheld; {given_back}:\n");
+    for hold in &found.holds {
+        let (from, to) = (dates::show_instant(hold.begin_time.as_ref()), dates::show_instant(hold.end_time.as_ref()));
+        let status = if hold.status_name.is_empty() { "hold" } else { &hold.status_name };
+        let _ = writeln!(text, "  {}: {from} to {to}", words::clean(status));
+    }
+    if short || found.held_days.is_empty() {
+        return text;
+    }
+    let mut sheet = Sheet::new(&["  DAY", "HELD", "", "BY"], colour);
+    (0..3).for_each(|column| sheet.keep_whole(column));
+    for day in &found.held_days {
+        let (what, tone) = match (in_hours, day.lost) {
+            (true, _) => ("given back", Tone::Plain),
+            (false, true) => ("lost, given back", Tone::Plain),
+            (false, false) => ("less than half: not lost", Tone::Faint),
+        };
+        let mut by: Vec<&str> = Vec::new();
+        for hold in day.holds.iter().filter_map(|place| found.holds.get(usize::try_from(*place).ok()?)) {
+            if !by.contains(&hold.status_name.as_str()) {
+                by.push(&hold.status_name);
+            }
+        }
+        let cells = [
+            format!("  {}", dates::show_with_weekday(day.date)),
+            format!("{} of {}", working(day.held_minutes), working(day.working_minutes)),
+            what.to_owned(),
+            words::clean(&by.join(", ")),
+        ];
+        sheet.toned_row(cells.map(|cell| (cell, tone)));
+    }
+    let _ = writeln!(text, "\n{}", sheet.fitted());
+    if found.held_days_left_out > 0 {
+        let _ = writeln!(text, "  ... {}", words::count(amount(found.held_days_left_out), "more day"));
+    }
+    text
+}
+
+/// What a long step does not name: `  ... 312 more days, 98 of them closed; 211 of all 712 are closed`.
+fn left_out(step: &ExplainedStep) -> String {
+    if step.days_left_out <= 0 {
+        return String::new();
+    }
+    let amount = |number: i32| usize::try_from(number).unwrap_or(0);
+    let named_closed = step.days.iter().filter(|day| !day.closed_because.is_empty()).count();
+    format!(
+        "  ... {}, {} of them closed; {} of all {} are closed\n",
+        words::count(amount(step.days_left_out), "more day"),
+        words::grouped(amount(step.closed_days).saturating_sub(named_closed)),
+        words::grouped(amount(step.closed_days)),
+        words::grouped(step.days.len() + amount(step.days_left_out)),
+    )
+}
+
 /// One line for each step.
 fn steps(steps: &[ExplainedStep], colour: bool) -> String {
-    let mut sheet = Sheet::new(&["STEP", "FROM", "TO", "CALENDAR"], colour);
+    let mut sheet = Sheet::new(&["STEP", "FROM", "TO", "CLOSED", "CALENDAR"], colour);
     let place = |date, time: &Option<prost_types::Timestamp>| match time {
         None => dates::show_with_weekday(date),
         Some(time) => dates::show_instant(Some(time)),
@@ -96,6 +154,10 @@ fn steps(steps: &[ExplainedStep], colour: bool) -> String {
             words::clean(&step.text),
             place(step.from_date, &step.from_time),
             place(step.to_date, &step.to_time),
+            match usize::try_from(step.closed_days).unwrap_or(0) {
+                0 => String::new(),
+                closed => words::count(closed, "day"),
+            },
             step.calendar.clone(),
         ]);
     }
@@ -123,7 +185,10 @@ fn days(step: &ExplainedStep, colour: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grpc::proto::{Date, v1::ExplainedDay};
+    use crate::grpc::proto::{
+        Date,
+        v1::{ExplainedDay, ExplainedHold, HeldDay},
+    };
 
     #[test]
     fn a_closed_day_has_its_reason_and_no_count() {
@@ -145,5 +210,44 @@ mod tests {
         assert!(line("Easter Monday").starts_with("2026-04-06 Mon"), "{text}");
         assert!(line("2026-04-07").ends_with('1'), "{text}");
         assert!(!told(&found, true, false).contains("Easter"), "{text}");
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_with_its_closed_days() {
+        let day = |because: &str| ExplainedDay { closed_because: because.into(), ..ExplainedDay::default() };
+        let mut step = ExplainedStep { days: vec![day(""), day("Saturday")], closed_days: 3, ..Default::default() };
+        assert_eq!(left_out(&step), "");
+        step.days_left_out = 5;
+        assert_eq!(left_out(&step), "  ... 5 more days, 2 of them closed; 3 of all 7 are closed\n");
+    }
+
+    #[test]
+    fn held_days_tell_their_hours_their_hold_and_whether_they_are_lost() {
+        let date = |day| Some(Date { year: 2026, month: 4, day });
+        let hold = |name: &str| ExplainedHold { status_name: name.into(), ..ExplainedHold::default() };
+        let day = |day, held_minutes, lost, holds: &[i32]| HeldDay {
+            date: date(day),
+            working_minutes: 480,
+            held_minutes,
+            lost,
+            holds: holds.to_vec(),
+        };
+        let mut found = ExplainOrderResponse {
+            lost_business_days: 1,
+            holds: vec![hold("On hold"), hold("Waiting"), hold("On hold")],
+            held_days: vec![day(2, 90, false, &[0]), day(3, 480, true, &[0, 1, 2])],
+            held_days_left_out: 2,
+            ..ExplainOrderResponse::default()
+        };
+        let text = told(&found, false, false);
+        let rows: Vec<Vec<_>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert!(text.contains("held; 1 open day lost and given back:\n  On hold: "), "{text}");
+        assert!(rows.contains(&"2026-04-02 Thu 1h30m of 8h less than half: not lost On hold".split(' ').collect()));
+        assert!(rows.contains(&"2026-04-03 Fri 8h of 8h lost, given back On hold, Waiting".split(' ').collect()));
+        assert!(text.ends_with("  ... 2 more days\n"), "{text}");
+        assert!(!told(&found, true, false).contains("8h"), "{text}");
+        found.steps = vec![ExplainedStep { working_minutes: 570, ..ExplainedStep::default() }];
+        let text = told(&found, false, false);
+        assert!(text.contains("held; the working time held is given back:") && !text.contains("not lost"), "{text}");
     }
 }

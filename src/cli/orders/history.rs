@@ -79,6 +79,7 @@ fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
         HistoryKind::Created => vec![format!("created in {opened}")],
         HistoryKind::Advanced => vec![closed + &opened],
         HistoryKind::Overdue => vec![format!("overdue: {opened}")],
+        HistoryKind::DueDateChanged if !entry.interrupted_status.is_empty() => vec![waiting_changed(entry)],
         HistoryKind::DueDateChanged => vec![due_changed(entry, &opened)],
         HistoryKind::Updated => vec!["fields changed".to_owned()],
         HistoryKind::TypeChanged => vec![format!("type changed: {closed}{opened}")],
@@ -87,7 +88,9 @@ fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
         HistoryKind::Acknowledged => vec![words::acknowledged(entry.acknowledgement.as_ref())],
         HistoryKind::Followed => Vec::new(),
     };
-    lines.extend(entry.changes.iter().map(words::field_change));
+    if entry.interrupted_status.is_empty() {
+        lines.extend(entry.changes.iter().map(words::field_change));
+    }
     lines.extend(reason(entry));
     lines.extend(entry.note.as_ref().map(|note| {
         let marks = words::note_marks(note);
@@ -107,6 +110,28 @@ fn due_changed(entry: &HistoryEntry, opened: &str) -> String {
         cause => format!(" ({cause})"),
     };
     format!("due date changed: {opened}{before}{cause}")
+}
+
+/// `due date changed: Milling, to which it comes back, due 2026-01-09 Fri, before 2026-01-07 Wed (the calendar changed)`.
+fn waiting_changed(entry: &HistoryEntry) -> String {
+    let (before, after) = interrupted_dates(entry);
+    let cause = match words::due_cause(entry.due_cause()) {
+        "" => String::new(),
+        cause => format!(" ({cause})"),
+    };
+    let name = words::clean(&entry.interrupted_status_name);
+    format!("due date changed: {name}, to which it comes back, due {after}, before {before}{cause}")
+}
+
+/// The due date of what the order waits for, before and after: a day, or of working time an instant.
+pub(super) fn interrupted_dates(entry: &HistoryEntry) -> (String, String) {
+    let shown = |text: &str| match (dates::parse(text), dates::parse_instant(text)) {
+        (Ok(date), _) => dates::show_with_weekday(Some(date)),
+        (_, Some(instant)) => dates::show_instant(Some(&instant)),
+        _ if text.is_empty() => "none".to_owned(),
+        _ => words::clean(text),
+    };
+    entry.changes.first().map_or_else(Default::default, |change| (shown(&change.before), shown(&change.after)))
 }
 
 /// Why it was done, as whoever did it said.

@@ -45,6 +45,9 @@ pub struct List {
     /// Only those with a question that nobody has answered
     #[arg(long)]
     open_questions: bool,
+    /// Only those whose current visit nobody has acknowledged
+    #[arg(long)]
+    unacknowledged: bool,
     /// Only those that this department has
     #[arg(long, default_value = "", hide_default_value = true)]
     department: String,
@@ -123,6 +126,9 @@ pub async fn run(caller: &Caller, list: List) -> Result<Answer, Failure> {
         return Ok(Answer::text("No orders match."));
     }
     let mut text = table(&orders, caller.colour);
+    if orders.iter().any(|order| order.visit.as_ref().is_some_and(|visit| visit.beyond_holidays)) {
+        let _ = write!(text, "\n\n{}", words::BEYOND_LEGEND);
+    }
     if more {
         let first = words::count(limit, "order");
         let _ = write!(text, "\n\nThe first {first}; there are more: --limit N shows them.");
@@ -161,6 +167,7 @@ fn request(list: List) -> ListOrdersRequest {
         customer_reference: list.customer,
         open_questions: list.open_questions,
         health: list.health.iter().map(health).collect(),
+        acknowledged: list.unacknowledged.then_some(false),
     };
     ListOrdersRequest { filter: Some(filter), order_by: order_by.into(), ..ListOrdersRequest::default() }
 }
@@ -171,16 +178,18 @@ fn table(orders: &[Order], colour: bool) -> String {
     let customers = orders.iter().any(|order| !order.customer_reference.is_empty());
     let healths = orders.iter().any(|order| !health(order).0.is_empty());
     let questions = orders.iter().any(|order| order.open_questions > 0);
+    let seen = orders.iter().any(|order| order.acknowledgement.is_some());
     let mut headings = vec!["NUMBER", "STATUS", "DUE", ""];
     headings.extend(healths.then_some("HEALTH"));
     headings.extend(questions.then_some("ASKS"));
+    headings.extend(seen.then_some("SEEN BY"));
     headings.push("WITH");
     headings.extend(titles.then_some("TITLE"));
     headings.extend(customers.then_some("CUSTOMER"));
     headings.push("TYPE");
     let mut sheet = Sheet::new(&headings, colour);
     (0..3).for_each(|column| sheet.keep_whole(column));
-    sheet.leave_out_first(&["TYPE", "CUSTOMER", "TITLE", "ASKS"]);
+    sheet.leave_out_first(&["TYPE", "CUSTOMER", "TITLE", "SEEN BY", "ASKS"]);
     for order in orders {
         let visit = order.visit.as_ref();
         let tone = match (order.closed, order.overdue) {
@@ -191,11 +200,12 @@ fn table(orders: &[Order], colour: bool) -> String {
         let mut cells = vec![
             (order.number.clone(), tone),
             (visit.map_or_else(String::new, |visit| visit.status_name.clone()), Tone::Plain),
-            (dates::show_with_weekday(visit.and_then(|visit| visit.due_date)), Tone::Plain),
+            (visit.map_or_else(String::new, |it| words::marked_date(it.due_date, it.beyond_holidays)), Tone::Plain),
             (words::standing(order), tone),
         ];
         cells.extend(healths.then(|| health(order)));
         cells.extend(questions.then(|| asks(order)));
+        cells.extend(seen.then(|| (seen_by(order), Tone::Plain)));
         cells.push((words::holder(&order.assigned_user, &order.assigned_department), Tone::Plain));
         cells.extend(titles.then(|| (order.title.clone(), Tone::Plain)));
         cells.extend(customers.then(|| (order.customer_reference.clone(), Tone::Plain)));
@@ -214,6 +224,15 @@ fn health(order: &Order) -> (String, Tone) {
         _ => Tone::Plain,
     };
     (words::projection(projection), tone)
+}
+
+/// `anna`, `anna until 2026-03-12 Thu`.
+fn seen_by(order: &Order) -> String {
+    let Some(it) = &order.acknowledgement else { return String::new() };
+    match &it.until_time {
+        Some(until) => format!("{} until {}", it.by, dates::show_instant(Some(until))),
+        None => it.by.clone(),
+    }
 }
 
 /// `?` for an open question, `?3` for several.

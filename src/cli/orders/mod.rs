@@ -1,5 +1,6 @@
 //! `andon orders`: one file per verb.
 
+mod ack;
 mod advance;
 mod board;
 mod bulk;
@@ -7,6 +8,7 @@ mod change_type;
 mod create;
 mod due;
 mod explain;
+mod follow;
 mod history;
 mod list;
 mod note;
@@ -42,6 +44,10 @@ pub enum Verb {
     ChangeType(change_type::ChangeType),
     /// Set the due date of an order's current status by hand, or clear it
     Due(due::SetDue),
+    /// Say that somebody has seen that an order is late: no escalation for this visit, or until a day
+    Ack(ack::Ack),
+    /// Say who follows an order: triggers can tell its followers
+    Follow(follow::Follow),
     /// Add a note to an order
     Note(note::AddNote),
     /// List the notes of an order, answers beneath their question
@@ -69,6 +75,8 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
         Verb::Due(due) => due::run(caller, due).await,
         Verb::Update(update) => update::run(caller, *update).await,
         Verb::ChangeType(change) => change_type::run(caller, change).await,
+        Verb::Ack(ack) => ack::run(caller, ack).await,
+        Verb::Follow(follow) => follow::run(caller, follow).await,
         Verb::Note(note) => note::run(caller, note).await,
         Verb::Notes(notes) => notes::run(caller, &notes).await,
         Verb::Times(times) => times::run(caller, &times).await,

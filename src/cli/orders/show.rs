@@ -57,6 +57,9 @@ pub async fn run(caller: &Caller, show: &Show) -> Result<Answer, Failure> {
     let mut text = heading(&found, caller.colour);
     text.push_str(&asked(&questions, caller.colour));
     text.push_str(&facts(&found));
+    if words::any_beyond([&found]) {
+        let _ = writeln!(text, "\n{}", words::BEYOND_LEGEND);
+    }
     text.push_str(&tasks_told);
     let _ = write!(text, "\nStory\n\n{}", story::told(&entries, &visits, show.all, caller.colour));
     let _ = write!(text, "\nTime in each status\n\n{}", times::told(&times, caller.colour));
@@ -110,11 +113,19 @@ fn health(order: &Order) -> String {
     }
     if projection.target_date.is_some() {
         let target = if order.delivery_date.is_some() { "delivery" } else { "the plan" };
-        let _ = write!(text, " against {target} {}", dates::show_with_weekday(projection.target_date));
+        let _ = write!(
+            text,
+            " against {target} {}",
+            words::marked_date(projection.target_date, projection.target_beyond_holidays)
+        );
     }
     if projection.finish_date.is_some() {
         let finish = if projection.r#final { "finished" } else { "expected" };
-        let _ = write!(text, ", {finish} {}", dates::show_with_weekday(projection.finish_date));
+        let _ = write!(
+            text,
+            ", {finish} {}",
+            words::marked_date(projection.finish_date, projection.finish_beyond_holidays)
+        );
     }
     text
 }
@@ -139,6 +150,14 @@ fn facts(order: &Order) -> String {
     let facts = [
         ("due", due(order)),
         ("with", words::holder(&order.assigned_user, &order.assigned_department)),
+        (
+            "seen",
+            order
+                .acknowledgement
+                .as_ref()
+                .map_or_else(String::new, |it| format!("{} {}", it.by, words::acknowledged(Some(it)))),
+        ),
+        ("followers", order.followers.join(", ")),
         ("type", order.order_type.clone()),
         ("interrupted", order.interrupted_status.clone()),
         ("customer", order.customer_reference.clone()),
@@ -167,7 +186,7 @@ fn due(order: &Order) -> String {
     let Some(visit) = order.visit.as_ref().filter(|visit| !order.closed && visit.due_date.is_some()) else {
         return String::new();
     };
-    let date = dates::show_with_weekday(visit.due_date);
+    let date = words::marked_date(visit.due_date, visit.beyond_holidays);
     match visit.due_source() {
         DueSource::Unspecified => date,
         source => format!(
@@ -219,6 +238,16 @@ mod tests {
         let plan = Order { delivery_date: None, ..late() };
         assert!(heading(&plan, false).contains("against the plan 2026-03-12"));
         assert_eq!(heading(&Order { projection: None, ..late() }, false), "W-1  Shaft: Milling, 2 days late\n");
+    }
+
+    #[test]
+    fn dates_beyond_the_maintained_holidays_are_marked() {
+        let mut order = Order { delivery_date: None, ..late() };
+        if let (Some(projection), Some(visit)) = (&mut order.projection, &mut order.visit) {
+            (projection.finish_beyond_holidays, visit.beyond_holidays) = (true, true);
+        }
+        assert!(heading(&order, false).ends_with("the plan 2026-03-12 Thu, expected 2026-03-17 Tue ~\n"));
+        assert!(facts(&order).starts_with("  due            2026-03-02 Mon ~ (set by hand)"), "{}", facts(&order));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use prost_types::{Duration, Timestamp};
 
-use super::history::{by, consequences, reason};
+use super::history::{by, consequences, interrupted_dates, reason};
 use crate::{
     cli::{
         dates,
@@ -102,6 +102,9 @@ fn headline(entry: &HistoryEntry, earlier: &[HistoryEntry]) -> Line {
             let status = opened.map_or("", |visit| visit.status_name.as_str());
             return (format!("overdue in {status}: it was due {}", words::due(opened)), Tone::Alarm);
         }
+        HistoryKind::DueDateChanged if !entry.interrupted_status.is_empty() => {
+            format!("{who} changed the due date {}", waiting_changed(entry))
+        }
         HistoryKind::DueDateChanged => format!("{who} changed the due date {}", dates_changed(entry)),
         HistoryKind::Updated => match entry.changes.as_slice() {
             [change] => format!("{who} changed {}", words::field_change(change)),
@@ -192,6 +195,16 @@ fn dates_changed(entry: &HistoryEntry) -> String {
         Some(_) => format!("{status}{} -> {}{cause}", words::due(before), words::due(after)),
         None => format!("{status}{}{cause}", words::due(after)),
     }
+}
+
+/// `of Milling, to which it comes back: 2026-01-07 Wed -> 2026-01-09 Fri, the calendar changed`.
+fn waiting_changed(entry: &HistoryEntry) -> String {
+    let (before, after) = interrupted_dates(entry);
+    let cause = match words::due_cause(entry.due_cause()) {
+        "" => String::new(),
+        cause => format!(", {cause}"),
+    };
+    format!("of {}, to which it comes back: {before} -> {after}{cause}", entry.interrupted_status_name)
 }
 
 /// `anna asked`, `anna answered "which drawing?"`.
@@ -313,6 +326,27 @@ mod tests {
             texts(&entry, &[], &[]),
             ["erp for anna changed the due date of Milling: 2026-01-05 Mon -> 2026-01-08 Thu, the order date changed"]
         );
+    }
+
+    #[test]
+    fn a_due_date_that_it_waits_for_tells_to_what_it_comes_back() {
+        let change = FieldChange {
+            field: "interrupted_due_date".into(),
+            before: "2026-01-07".into(),
+            after: "2026-01-09T10:00:00Z".into(),
+        };
+        let entry = HistoryEntry {
+            kind: HistoryKind::DueDateChanged.into(),
+            actor: "erp".into(),
+            due_cause: DueCause::Calendar.into(),
+            changes: vec![change],
+            interrupted_status: "milling".into(),
+            interrupted_status_name: "Milling".into(),
+            ..HistoryEntry::default()
+        };
+        let [told] = texts(&entry, &[], &[]).try_into().expect("one line");
+        let expected = "erp changed the due date of Milling, to which it comes back: 2026-01-07 Wed -> 2026-01-0";
+        assert!(told.starts_with(expected) && told.ends_with(", the calendar changed"), "{told}");
     }
 
     #[test]

@@ -222,14 +222,22 @@ async fn change(caller: &Caller, update: Update) -> Result<Answer, Failure> {
     if caller.json {
         return Ok(Answer::json(&json::value("UpdateOrderTypeResponse", &changed)));
     }
-    Ok(edited(caller, said("changed", preview), changed.order_type, changed.plan, preview))
+    Ok(edited(caller, said("changed", preview), changed.order_type, (changed.plan, changed.replan), preview))
 }
 
-/// The answer to an edit: what was done, the type as it is then, what it does to live orders.
-fn edited(caller: &Caller, said: &str, after: Option<OrderType>, plan: Option<EditPlan>, preview: bool) -> Answer {
+/// The answer to an edit: what was done, the type as it is then, what it does to live orders, and where to look on when that goes
+/// on in the background.
+fn edited(
+    caller: &Caller,
+    said: &str,
+    after: Option<OrderType>,
+    (plan, replan): (Option<EditPlan>, i64),
+    preview: bool,
+) -> Answer {
     let after = show::block(&after.unwrap_or_default(), true, caller.colour);
     let plan = edit_plan::told(&plan.unwrap_or_default(), preview, caller.colour);
-    Answer::text(format!("{said}\n\n{after}\n{plan}"))
+    let follow = edit_plan::followed(replan).unwrap_or_default();
+    Answer::text(format!("{said}\n\n{after}\n{plan}{follow}"))
 }
 
 /// An empty mask would mean all fields.

@@ -186,7 +186,7 @@ async fn write(
     if caller.json {
         return Ok(Answer::json(&json::value("UpdateOrderTypeResponse", &changed)));
     }
-    Ok(edited(caller, said, changed.order_type, changed.plan, write.preview))
+    Ok(edited(caller, said, changed.order_type, (changed.plan, changed.replan), write.preview))
 }
 
 /// The moves as a table, or that all are allowed.

@@ -169,7 +169,7 @@ pub async fn add(caller: &Caller, add: Add) -> Result<Answer, Failure> {
     if caller.json {
         return Ok(Answer::json(&json::value("CreateStatusResponse", &changed)));
     }
-    Ok(edited(caller, said("added", preview), changed.order_type, changed.plan, preview))
+    Ok(edited(caller, said("added", preview), changed.order_type, (changed.plan, changed.replan), preview))
 }
 
 /// Changes a status.
@@ -197,7 +197,7 @@ pub async fn change(caller: &Caller, change: Change) -> Result<Answer, Failure> 
     }
     let stay = usize::try_from(changed.open_orders).unwrap_or(0);
     let said = format!("{}: {} in it stay", said("changed", preview), words::count(stay, "open order"));
-    Ok(edited(caller, &said, changed.order_type, changed.plan, preview))
+    Ok(edited(caller, &said, changed.order_type, (changed.plan, changed.replan), preview))
 }
 
 /// Removes a status.
@@ -222,7 +222,7 @@ pub async fn remove(caller: &Caller, remove: Remove) -> Result<Answer, Failure> 
     if caller.json {
         return Ok(Answer::json(&json::value("DeleteStatusResponse", &left)));
     }
-    Ok(edited(caller, said("removed", preview), left.order_type, left.plan, preview))
+    Ok(edited(caller, said("removed", preview), left.order_type, (left.plan, left.replan), preview))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! | who asks | from which instant on |
 //! |---|---|
 //! | a change that opens a visit, moves its due time, or acknowledges it | from the beginning: what has fired already is passed over by the sweep |
-//! | any other change | after `now`, or what is waiting for the sweep already |
+//! | any other change | after `now`, or what was to come already |
 //! | the sweep, after it has decided | after `now` |
 //!
 //! So an alarm may come too early, which costs a look at one order, and never too late. Of a rule with several instants that have
@@ -168,7 +168,7 @@ pub fn after_change(
     };
     match before.filter(same) {
         None => next(order, catalogue, None),
-        Some(before) => before.next_alarm_at.filter(|at| *at <= now).or_else(|| next(order, catalogue, Some(now))),
+        Some(before) => before.next_alarm_at.into_iter().chain(next(order, catalogue, Some(now))).min(),
     }
 }
 

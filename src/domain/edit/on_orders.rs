@@ -7,7 +7,7 @@ use crate::domain::{
     advance::assign,
     order::{Context, Decision, Effects, FieldChange, HistoryDetail, HistoryKind, Order, Visit},
     refusal::{Kind, Refusal},
-    replan::{replan, replan_interrupted},
+    replan::{record_interrupted, replan, replan_interrupted},
     schedule,
     step::{Step, close, enter, leave},
 };
@@ -99,6 +99,7 @@ fn edit_cycle(before: &Order, effect: &CycleEffect, cx: &mut Context<'_>) -> Res
     }
     order.touch(cx.now);
     let mut history = Vec::new();
+    let cause = super::types::changed(&effect.before, &effect.after).0;
     if edited {
         let detail = HistoryDetail {
             closed: closed.clone(),
@@ -112,10 +113,13 @@ fn edit_cycle(before: &Order, effect: &CycleEffect, cx: &mut Context<'_>) -> Res
         let detail = HistoryDetail {
             closed: Some(before.visit.clone()),
             opened: Some(order.visit.clone()),
-            due_cause: Some(super::types::changed(&effect.before, &effect.after).0),
+            due_cause: Some(cause),
             ..HistoryDetail::default()
         };
         history.push(order.record(HistoryKind::DueDateChanged, cx.now, cx.actor, "", detail));
+    }
+    if effect.replan && closed.is_none() && order.closed_at.is_none() {
+        history.extend(record_interrupted(&mut order, before, &effect.after, (cause, ""), (cx, "")));
     }
     let visits = closed.iter().map(|_| order.visit.clone()).collect();
     let changed = due_moved.then(|| order.visit.clone());

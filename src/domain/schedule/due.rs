@@ -1,10 +1,10 @@
 //! Due dates: counted in open days, and the instant at which they are missed.
 
-use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeZone, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Offset, TimeDelta, TimeZone, Utc};
 
 use super::{
     compiled::{Calendar, day_at, index_from, index_of},
-    local::instant,
+    local,
 };
 
 /// How far from its start a date may lie.
@@ -79,7 +79,7 @@ pub(super) fn within_horizon(first: NaiveDate, last: NaiveDate) -> bool {
 /// Convention C4. Where midnight is skipped by daylight saving, the first instant that exists; where it comes twice, the first.
 #[must_use]
 pub fn due_at(calendar: &Calendar, due_on: NaiveDate) -> DateTime<Utc> {
-    instant(calendar.zone(), due_on.succ_opt().unwrap_or(due_on), 0)
+    local::instant(calendar.zone(), due_on.succ_opt().unwrap_or(due_on), 0)
 }
 
 /// Whether a visit with this due time is overdue: the one function that says so.
@@ -100,11 +100,22 @@ pub fn overdue(now: DateTime<Utc>, due_at: Option<DateTime<Utc>>) -> bool {
     due_at.is_some_and(|due_at| now >= due_at)
 }
 
-/// The day of an instant in the calendar's zone.
+/// The day of an instant in the calendar's zone: the last that has begun by then. It is the day that the clocks show, but where they
+/// go back over midnight the day that they have shown before: a day ends when its due time comes, and does not come again.
 #[must_use]
 pub fn local_date(calendar: &Calendar, instant: DateTime<Utc>) -> NaiveDate {
-    let offset = calendar.zone().offset_from_utc_datetime(&instant.naive_utc()).fix();
-    instant.with_timezone(&offset).date_naive()
+    let zone = calendar.zone();
+    let shown = |at: DateTime<Utc>| {
+        let offset = zone.offset_from_utc_datetime(&at.naive_utc()).fix();
+        (offset.local_minus_utc(), at.with_timezone(&offset).date_naive())
+    };
+    let (offset, day) = shown(instant);
+    // No two changes of the clocks that undo each other lie within one day.
+    let went_back = instant.checked_sub_signed(TimeDelta::days(1)).is_some_and(|before| shown(before).0 > offset);
+    match day.succ_opt() {
+        Some(next) if went_back && local::instant(zone, next, 0) <= instant => next,
+        _ => day,
+    }
 }
 
 /// Whether a day is open; days outside 1970 to 2199 are not.
@@ -255,6 +266,31 @@ mod tests {
             let calendar = Calendar::compile(&weekdays(zone));
             let expected: DateTime<Utc> = expected.parse().expect("a valid instant");
             assert_eq!(due_at(&calendar, date(due_on)), expected, "{zone} {due_on}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_has_begun_stays_when_the_clocks_go_back_over_midnight() {
+        for (zone, instant, expected) in [
+            ("America/St_Johns", "2010-11-07T02:29:59.999999Z", "2010-11-06"),
+            ("America/St_Johns", "2010-11-07T02:30:00Z", "2010-11-07"),
+            ("America/St_Johns", "2010-11-07T02:31:00Z", "2010-11-07"), // 00:01 back to 23:01
+            ("America/St_Johns", "2010-11-07T03:29:59.999999Z", "2010-11-07"),
+            ("America/St_Johns", "2010-11-07T03:30:00Z", "2010-11-07"),
+            ("America/St_Johns", "2010-11-08T03:29:59.999999Z", "2010-11-07"),
+            ("America/St_Johns", "2010-11-08T03:30:00Z", "2010-11-08"),
+            ("America/Havana", "2021-11-07T03:59:59.999999Z", "2021-11-06"),
+            ("America/Havana", "2021-11-07T05:30:00Z", "2021-11-07"), // 01:00 back to 00:00
+            ("Asia/Beirut", "2021-10-30T21:30:00Z", "2021-10-30"),    // 24:00 back to 23:00: the next day has not begun
+            ("Africa/Cairo", "2023-10-26T21:59:59.999999Z", "2023-10-26"),
+            ("Africa/Cairo", "2023-10-26T22:00:00Z", "2023-10-27"),
+            ("Europe/Vienna", "2026-10-25T23:00:00Z", "2026-10-26"),
+            ("Pacific/Apia", "2011-12-30T09:59:59.999999Z", "2011-12-29"),
+            ("Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-31"),
+        ] {
+            let zone: Tz = zone.parse().expect("a known zone");
+            let instant: DateTime<Utc> = instant.parse().expect("a valid instant");
+            assert_eq!(local_date(&Calendar::compile(&weekdays(zone)), instant), date(expected), "{zone} {instant}");
         }
     }
 

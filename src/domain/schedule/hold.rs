@@ -27,7 +27,7 @@ pub fn lost_days(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)]) 
         let (first, last) = (local_date(calendar, *from), local_date(calendar, *to));
         count += open_days_between(calendar, measured.map_or(first, |measured| measured.max(first)), last);
         for day in [first, last] {
-            // Two holds may meet on a day, and where the clocks go back over midnight a hold may end on an earlier day.
+            // Two holds may meet on a day.
             if measured.is_none_or(|measured| measured < day) {
                 count += u32::from(is_lost(calendar, day, &merged));
                 measured = Some(day);
@@ -67,10 +67,66 @@ fn merge(holds: &[(DateTime<Utc>, DateTime<Utc>)]) -> Vec<(DateTime<Utc>, DateTi
     merged
 }
 
-fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTime<Utc>)]) -> bool {
-    if !is_open(calendar, day) {
-        return false;
+/// An open day on which an order was held in its working time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldDay {
+    /// The day.
+    pub day: NaiveDate,
+    /// Its working time.
+    pub working: TimeDelta,
+    /// How much of it was held, all holds together.
+    pub held: TimeDelta,
+    /// It is lost: at least half was held.
+    pub lost: bool,
+    /// Places, among the holds that were given, of those that took of it.
+    pub holds: Vec<usize>,
+}
+
+/// The days on which working time was held, in order, and how many more there are than the `limit` that is named. As many of all
+/// of them are lost as `lost_days` tells. Costs a look at each day that was held.
+#[must_use]
+pub fn held_days(calendar: &Calendar, holds: &[(DateTime<Utc>, DateTime<Utc>)], limit: usize) -> (Vec<HeldDay>, usize) {
+    let merged = merge(holds);
+    let (mut named, mut left_out) = (Vec::new(), 0);
+    let mut measured: Option<NaiveDate> = None;
+    for (from, to) in &merged {
+        let (first, last) = (local_date(calendar, *from), local_date(calendar, *to));
+        for day in first.iter_days().take_while(|day| *day <= last).filter(|day| is_open(calendar, *day)) {
+            if measured.is_some_and(|measured| day <= measured) {
+                continue;
+            }
+            measured = Some(day);
+            let Measured { working, held, lost } = measure(calendar, day, &merged);
+            if held.is_zero() && !lost {
+                continue;
+            }
+            if named.len() == limit {
+                left_out += 1;
+                continue;
+            }
+            let took = |hold: &(DateTime<Utc>, DateTime<Utc>)| {
+                let alone = measure(calendar, day, &merge(std::slice::from_ref(hold)));
+                alone.lost || !alone.held.is_zero()
+            };
+            let holds = holds.iter().enumerate().filter(|(_, hold)| took(hold)).map(|(place, _)| place).collect();
+            named.push(HeldDay { day, working, held, lost, holds });
+        }
     }
+    (named, left_out)
+}
+
+fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTime<Utc>)]) -> bool {
+    is_open(calendar, day) && measure(calendar, day, merged).lost
+}
+
+/// What holds took of an open day.
+struct Measured {
+    working: TimeDelta,
+    held: TimeDelta,
+    lost: bool,
+}
+
+fn measure(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTime<Utc>)]) -> Measured {
     let at = |minute| instant(calendar.zone(), day, minute);
     let (mut working, mut held) = (TimeDelta::zero(), TimeDelta::zero());
     for interval in calendar.day(day).0.intervals() {
@@ -81,11 +137,13 @@ fn is_lost(calendar: &Calendar, day: NaiveDate, merged: &[(DateTime<Utc>, DateTi
             held += (*end).min(to) - (*start).max(from);
         }
     }
-    if working > TimeDelta::zero() {
-        return held * 2 >= working;
-    }
-    let (begin, end) = (at(0), at(1440));
-    merged.iter().any(|(start, stop)| *start <= begin && end <= *stop)
+    let lost = if working > TimeDelta::zero() {
+        held * 2 >= working
+    } else {
+        let (begin, end) = (at(0), at(1440));
+        merged.iter().any(|(start, stop)| *start <= begin && end <= *stop)
+    };
+    Measured { working, held, lost }
 }
 
 #[cfg(test)]
@@ -182,5 +240,27 @@ mod tests {
         assert_eq!(held(&[later, weekend]), 5_400_250);
         assert_eq!(held(&[(weekend.1, weekend.0)]), 0);
         assert_eq!(held(&[]), 0);
+    }
+    #[test]
+    fn each_held_day_is_named_with_its_hours_and_who_took_them() {
+        let plant = plant();
+        // Tuesday from 15:00 to Thursday 08:30, then Thursday 12:00 to 16:00, local: 1, 8 and 4.5 of 8 hours.
+        let long = (at("2026-03-03T14:00:00Z"), at("2026-03-05T07:30:00Z"));
+        let short = (at("2026-03-05T11:00:00Z"), at("2026-03-05T15:00:00Z"));
+        let holds = [long, short];
+        let told = |limit| {
+            let (days, left_out) = held_days(&plant, &holds, limit);
+            let told = |it: HeldDay| (it.day.to_string(), it.held.num_minutes(), it.lost, it.holds);
+            (days.into_iter().map(told).collect::<Vec<_>>(), left_out)
+        };
+        let expected = [
+            ("2026-03-03".to_owned(), 60, false, vec![0]),
+            ("2026-03-04".to_owned(), 480, true, vec![0]),
+            ("2026-03-05".to_owned(), 270, true, vec![0, 1]),
+        ];
+        assert_eq!(told(400), (expected.to_vec(), 0));
+        assert_eq!(told(1), (expected[..1].to_vec(), 2));
+        // A weekend has no working time to be held.
+        assert_eq!(held_days(&plant, &[(at("2026-03-07T00:00:00Z"), at("2026-03-08T20:00:00Z"))], 9), (Vec::new(), 0));
     }
 }

@@ -51,7 +51,7 @@ impl Hours {
 
     /// The working time that has passed from the beginning of 1970 to an instant.
     pub(super) fn passed(&self, calendar: &Calendar, instant: DateTime<Utc>) -> TimeDelta {
-        let index = self.day_of(calendar, instant);
+        let index = index_from(local_date(calendar, instant));
         let (block, now) = (index / BLOCK, instant.timestamp());
         let earlier = (block * BLOCK..index).map(|index| self.length(calendar, index)).sum::<i64>();
         let mut passed = TimeDelta::seconds(self.before[block] + earlier);
@@ -120,15 +120,6 @@ impl Hours {
                 .map_or_else(|| instant(zone, day, minute).timestamp(), |midnight| midnight + i64::from(minute) * 60)
         };
         intervals.iter().map(move |interval| (at(interval.from_minute), at(interval.to_minute)))
-    }
-
-    /// Index of the day to whose intervals an instant may belong; the nearest end outside 1970 to 2199.
-    ///
-    /// It is the day that the clocks show or, when they went back over midnight, the day that they have shown before.
-    fn day_of(&self, calendar: &Calendar, now: DateTime<Utc>) -> usize {
-        let index = index_from(local_date(calendar, now));
-        let begun = |index| instant(calendar.zone(), day_at(index), 0) <= now;
-        if index < DAYS && self.is_irregular(index) && begun(index + 1) { index + 1 } else { index }
     }
 
     fn is_irregular(&self, index: usize) -> bool {

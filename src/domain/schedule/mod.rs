@@ -14,6 +14,7 @@ mod hold;
 mod hours;
 pub mod icalendar;
 mod local;
+mod maintained;
 #[cfg(test)]
 mod properties;
 mod work;
@@ -27,6 +28,7 @@ pub use due::{
     open_days, overdue,
 };
 pub use explain::{DayTrace, EXPLAINED_DAYS_MAX, explain_backward, explain_forward, explain_work};
-pub use hold::{held_work, lost_days};
+pub use hold::{HeldDay, held_days, held_work, lost_days};
 pub use local::instant;
+pub use maintained::{ENDS_SOON_DAYS, Upkeep, beyond_holidays};
 pub use work::{work_backward, work_between, work_forward};

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     Calendar, CalendarSpec, DayHours, EXPLAINED_DAYS_MAX, Exception, ExceptionDays, Interval, MonthDay, backward,
-    days_late, due_at, explain_forward, forward, is_open, local_date, lost_days,
+    days_late, due_at, explain_forward, forward, held_days, held_work, is_open, local_date, lost_days,
 };
 
 /// As many cases as the environment asks for, else `usual`.
@@ -247,6 +247,11 @@ proptest! {
         let begin = day(start).and_time(NaiveTime::MIN).and_utc();
         let at = |step: i64| begin + TimeDelta::minutes(step * 10);
         let holds: Vec<_> = spans.iter().map(|(from, length)| (at(*from), at(from + length))).collect();
-        prop_assert_eq!(lost_days(&Calendar::compile(&spec), &holds), lost_looked_for(&spec, begin, 3_400, &holds));
+        let calendar = Calendar::compile(&spec);
+        prop_assert_eq!(lost_days(&calendar, &holds), lost_looked_for(&spec, begin, 3_400, &holds));
+        let (named, left_out) = held_days(&calendar, &holds, usize::MAX);
+        prop_assert_eq!(named.iter().filter(|it| it.lost).count(), lost_days(&calendar, &holds) as usize);
+        let held: TimeDelta = named.iter().map(|it| it.held).sum();
+        prop_assert_eq!((held, left_out), (held_work(&calendar, &holds), 0));
     }
 }

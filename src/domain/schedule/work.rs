@@ -251,7 +251,7 @@ mod tests {
         let calendar = Calendar::compile(&spec);
         let at = |time: &str| format!("2010-11-07T{time}:00Z").parse::<DateTime<Utc>>().expect("a valid instant");
         let (begin, saturday, end) = (at("02:30"), at("03:00"), at("04:30"));
-        assert_eq!(local_date(&calendar, saturday), date("2010-11-06"));
+        assert_eq!(local_date(&calendar, saturday), date("2010-11-07"));
         assert_eq!(work_between(&calendar, begin, saturday).num_minutes(), 30);
         assert_eq!(work_between(&calendar, saturday, end).num_minutes(), 90);
         assert_eq!(work_forward(&calendar, saturday, TimeDelta::zero()), Ok(saturday));
