@@ -10,6 +10,9 @@ CREATE INDEX tasks_open_department ON tasks (assigned_department, due_sort, id)
     WHERE state = 'OPEN' AND assigned_department IS NOT NULL;
 CREATE INDEX tasks_order ON tasks (order_id, due_sort, id) WHERE order_id IS NOT NULL;
 CREATE INDEX tasks_due ON tasks (due_sort, id);
+-- For lists of what is closed.
+CREATE INDEX tasks_user ON tasks (assigned_user, due_sort, id) WHERE assigned_user IS NOT NULL;
+CREATE INDEX tasks_department ON tasks (assigned_department, due_sort, id) WHERE assigned_department IS NOT NULL;
 
 ALTER TABLE outbox ALTER COLUMN order_id DROP NOT NULL;
 ALTER TABLE deliveries ALTER COLUMN order_id DROP NOT NULL;
