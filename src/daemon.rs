@@ -260,6 +260,7 @@ fn spawn_work(plant: &Arc<Plant>, config: &Config, mailer: Box<dyn Mailer>, bell
         from: config.mail.from.clone(),
         domain: config.mail.message_id_domain.clone(),
         link_pattern: config.mail.link_pattern.clone(),
+        language: config.mail.language.clone(),
         backoff: Backoff {
             first: config.mail.retry_first,
             max: config.mail.retry_max,

@@ -45,6 +45,18 @@ name = "Workshop"
 managers = ["erika"]
 members = ["anna"]
 
+[[triggers]]
+id = "escalate"
+name = "Two days late"
+event = "ESCALATION"
+days = 2
+order_types = ["job"]
+condition = { labels = { "a b" = "c" }, priority_min = 5 }
+actions = [
+  { email = { body = "Line one\nline two", to = { assignee = true, roles = ["MANAGER"] } } },
+  { task = { department = "workshop", title = "Call about {{ order.number }}" } },
+]
+
 [[types]]
 id = "job"
 name = "Job"
@@ -165,7 +177,7 @@ async fn an_empty_plant_is_made_from_a_file_and_a_second_run_writes_nothing() {
     let plant = Plant::empty().await;
     let first = plant.apply(PLANT, &["--yes"]).with_code(0);
     assert!(
-        first.out.contains("+ create user anna") && first.out.contains("Applied: 5 created, 1 changed"),
+        first.out.contains("+ create user anna") && first.out.contains("Applied: 6 created, 1 changed"),
         "{}",
         first.out
     );
@@ -173,7 +185,7 @@ async fn an_empty_plant_is_made_from_a_file_and_a_second_run_writes_nothing() {
     let before = plant.etags().await;
     assert_eq!(before.len(), 6);
     let second = plant.apply(PLANT, &["--yes"]).with_code(0);
-    assert_eq!(second.out, "Nothing changes: 6 unchanged.\n");
+    assert_eq!(second.out, "Not in the file, and left as it is: trigger overdue\nNothing changes: 7 unchanged.\n");
     plant.apply(PLANT, &[]).with_code(0);
     plant.apply(PLANT, &["--check"]).with_code(0);
     assert_eq!(plant.etags().await, before);
@@ -192,7 +204,7 @@ async fn a_preview_changes_nothing_and_without_a_terminal_somebody_has_to_say_ye
     for flag in ["--preview", "--dry-run"] {
         let shown = plant.apply(&after, &[flag]).with_code(0);
         assert!(shown.out.contains("statuses.sawing.name: \"Sawing\" -> \"Band saw\""), "{}", shown.out);
-        assert!(shown.out.contains("0 to create, 2 to change, 4 unchanged."), "{}", shown.out);
+        assert!(shown.out.contains("0 to create, 2 to change, 5 unchanged."), "{}", shown.out);
     }
     plant.apply(&after, &["--check"]).with_code(6);
     let refused = plant.apply(&after, &[]).with_code(2);
@@ -200,7 +212,7 @@ async fn a_preview_changes_nothing_and_without_a_terminal_somebody_has_to_say_ye
     plant.apply(&after, &["--json"]).with_code(2);
     assert_eq!(plant.etags().await, before);
     let wrong = plant.apply(&after.replace("icon =", "ikon ="), &["--yes"]).with_code(2);
-    assert!(wrong.err.contains("standard input") && wrong.err.contains("line 37, column"), "{}", wrong.err);
+    assert!(wrong.err.contains("standard input") && wrong.err.contains("line 49, column"), "{}", wrong.err);
     plant.apply(&after.replace("[\"erika\"]", "[\"ghost\"]"), &["--yes"]).with_code(2);
     assert_eq!(plant.etags().await, before);
 }
@@ -260,7 +272,10 @@ async fn orders_move_exactly_as_the_plan_showed() {
         let visit = plant.api.get(number).await.visit.expect("a visit");
         assert_eq!((visit.status, day(visit.due_date)), before, "{number} is not touched");
     }
-    assert_eq!(plant.apply(&after, &["--yes"]).with_code(0).out, "Nothing changes: 6 unchanged.\n");
+    assert_eq!(
+        plant.apply(&after, &["--yes"]).with_code(0).out,
+        "Not in the file, and left as it is: trigger overdue\nNothing changes: 7 unchanged.\n"
+    );
     // The id stands for what it was, also for the plant file.
     let again = plant.apply(PLANT, &["--yes"]).with_code(1);
     assert!(again.out.contains("CYCLE_BROKEN"), "{}", again.out);
@@ -280,7 +295,7 @@ async fn an_export_is_the_same_file_again_on_any_plant() {
 
     let exported = plant.export();
     assert_eq!(exported, plant.export());
-    assert_eq!(plant.apply(&exported, &["--yes"]).with_code(0).out, "Nothing changes: 7 unchanged.\n");
+    assert_eq!(plant.apply(&exported, &["--yes"]).with_code(0).out, "Nothing changes: 9 unchanged.\n");
     let elsewhere = Plant::empty().await;
     elsewhere.apply(&exported, &["--yes"]).with_code(0);
     assert_eq!(elsewhere.export(), exported);
@@ -319,7 +334,7 @@ async fn a_refusal_midway_is_told_and_the_next_run_goes_on_from_there() {
     assert!(made.contains_key("department workshop") && !made.contains_key("type job"), "{made:?}");
     let right = last.replace("name = \"Checking\", kind = \"final\"", "name = \"Checking\"");
     let done = plant.apply(&right, &["--yes"]).with_code(0);
-    assert!(done.out.contains("Applied: 2 created, 0 changed, 5 unchanged."), "{}", done.out);
+    assert!(done.out.contains("Applied: 3 created, 0 changed, 5 unchanged."), "{}", done.out);
     let after = plant.etags().await;
     assert!(made.iter().all(|(key, etag)| after[key] == *etag), "{made:?} {after:?}");
 
@@ -361,7 +376,10 @@ async fn somebody_who_leaves_is_taken_out_of_everything_first() {
     let done = plant.apply(&after, &["--yes"]).with_code(0);
     let lines: Vec<_> = done.err.lines().collect();
     assert_eq!(lines, ["created user nora", "changed department workshop", "changed user erika"]);
-    assert_eq!(plant.apply(&after, &["--yes"]).with_code(0).out, "Nothing changes: 7 unchanged.\n");
+    assert_eq!(
+        plant.apply(&after, &["--yes"]).with_code(0).out,
+        "Not in the file, and left as it is: trigger overdue\nNothing changes: 8 unchanged.\n"
+    );
     // What a file does not name stays.
     let only = "[[users]]\nid = \"nora\"\nname = \"Nora N.\"\n";
     let shown = plant.apply(only, &["--yes"]).with_code(0);

@@ -250,7 +250,7 @@ async fn deliveries_are_listed_by_state_order_and_person_in_pages() {
     let order = shop.api.get("A-1").await.id;
     assert_eq!(count(v1::ListDeliveriesRequest { order, ..all() }).await, 2);
     assert_eq!(count(v1::ListDeliveriesRequest { states: vec![State::Sent.into()], ..all() }).await, 0);
-    let wrong = v1::ListDeliveriesRequest { states: vec![9], order: "x".into(), user: "X".into(), ..all() };
+    let wrong = v1::ListDeliveriesRequest { states: vec![99], order: "x".into(), user: "X".into(), ..all() };
     let mut fields = shop.api.deliveries().list_deliveries(wrong).await.refused().fields;
     fields.sort();
     assert_eq!(fields, ["order", "states[0]", "user"]);

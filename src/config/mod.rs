@@ -88,6 +88,8 @@ pub struct MailConfig {
     pub message_id_domain: String,
     /// A link that holds `{number}`.
     pub link_pattern: Option<String>,
+    /// BCP 47 tag of the language for who has none.
+    pub language: String,
     /// Messages under way at the same time.
     pub connections: u32,
     /// The wait before the second try.

@@ -107,6 +107,7 @@ fn mail(layers: &Layers) -> MailConfig {
         message_id_domain: layers.text("mail.message_id_domain").unwrap_or(domain),
         from,
         link_pattern: layers.text("mail.link_pattern"),
+        language: layers.text("mail.language").unwrap_or_default(),
         connections: layers.number("mail.connections", 1, 64),
         retry_first: seconds(layers, "mail.retry_first_s", 1, 3_600),
         retry_max: seconds(layers, "mail.retry_max_s", 1, 86_400),
@@ -119,6 +120,9 @@ fn mail(layers: &Layers) -> MailConfig {
     }
     if config.link_pattern.as_ref().is_some_and(|pattern| !is_link_pattern(pattern)) {
         layers.refuse("mail.link_pattern", "must begin with https:// or http:// and hold {number}");
+    }
+    if !crate::mail::speaks(&config.language) {
+        layers.refuse("mail.language", "must be \"en\" or \"de\"");
     }
     if config.retry_max < config.retry_first {
         layers.refuse("mail.retry_max_s", "must be at least mail.retry_first_s");

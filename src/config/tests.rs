@@ -148,6 +148,7 @@ fn impossible_combinations_are_refused() {
         (&[("ANDON_GATHER__LANES", "8")], "gather.lanes"),
         (&[("ANDON_MAIL__FROM", "nobody")], "mail.from"),
         (&[("ANDON_MAIL__LINK_PATTERN", "https://erp.example/")], "mail.link_pattern"),
+        (&[("ANDON_MAIL__LANGUAGE", "fr")], "mail.language"),
         (&[("ANDON_ALERTS__FALLBACK_ADDRESS", "")], "alerts.fallback_address"),
         (&[("ANDON_LOG__FILTER", "andon=loud")], "log.filter"),
     ];

@@ -1,7 +1,10 @@
 //! The envelope of a message: who, when and in which thread, apart from what it tells.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
+
+use crate::domain::alerts::message::MessageFacts;
 
 /// Everything a rendered message needs besides the facts; stored with them, so that rendering is repeatable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +21,31 @@ pub struct Envelope {
     pub message_id: String,
     /// Date header; shown in UTC.
     pub date: DateTime<Utc>,
-    /// Message-ID that all messages about one order refer to, with or without angle brackets; empty for none.
+    /// Message-ID that all messages of one thread refer to, with or without angle brackets; empty for none. See [`thread_of`].
     pub thread: String,
     /// Address of an order's page, with `{number}` or `{id}` in it.
     pub link_pattern: Option<String>,
+    /// BCP 47 tag of the plant's language: for who has none, or one that nobody wrote phrases for.
+    pub language: String,
+}
+
+/// The thread of a message: one per order, one per task that has no order, and for digests, which are about many, one per mailbox.
+#[must_use]
+pub fn thread_of(facts: &MessageFacts, order_id: Option<Uuid>, address: &str, domain: &str) -> String {
+    match facts {
+        MessageFacts::Digest(_) | MessageFacts::OverdueDigest { .. } => {
+            let mailbox = Sha256::digest(address.to_lowercase());
+            let short = mailbox.iter().take(8).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+            format!("digest-{short}@{domain}")
+        }
+        MessageFacts::Task(task) if order_id.is_none() => format!("task-{}@{domain}", task.task_id),
+        MessageFacts::Task(_)
+        | MessageFacts::Overdue(_)
+        | MessageFacts::Advanced { .. }
+        | MessageFacts::NoteAdded { .. }
+        | MessageFacts::Happened(_)
+        | MessageFacts::Called(_) => order_id.map_or_else(String::new, |order_id| format!("order-{order_id}@{domain}")),
+    }
 }
 
 /// A message ready to be sent.

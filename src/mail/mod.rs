@@ -13,8 +13,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 pub use folder::FolderMailer;
-pub use message::{Envelope, RenderError, Rendered, bare_address};
-pub use render::render;
+pub use message::{Envelope, RenderError, Rendered, bare_address, thread_of};
+pub use render::{render, speaks};
 pub use smtp::{Credentials, Deadlines, SmtpConfig, SmtpConfigError, SmtpMailer, TlsMode};
 
 /// One message on its way to one recipient.

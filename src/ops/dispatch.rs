@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{Plant, kill_point};
 use crate::{
     domain::alerts::{backoff::Backoff, message::MessageFacts},
-    mail::{Delivery, Envelope, MailLane, Mailer, Outgoing, bare_address, render},
+    mail::{Delivery, Envelope, MailLane, Mailer, Outgoing, bare_address, render, thread_of},
     store::{
         StoreError,
         outbox::{Attempt, Begun, Claimed, Rendering},
@@ -45,6 +45,8 @@ pub struct Post {
     pub domain: String,
     /// Address of an order's page, with `{number}` or `{id}`.
     pub link_pattern: Option<String>,
+    /// BCP 47 tag of the plant's language.
+    pub language: String,
     /// How retries are spaced.
     pub backoff: Backoff,
     /// How long a claim lasts; longer than an attempt can take.
@@ -271,20 +273,12 @@ fn rendering(post: &Post, message: &Claimed) -> Result<Rendering, String> {
         to_address: message.address.clone(),
         message_id: message_id.clone(),
         date: message.created_at,
-        thread: thread(message).map_or_else(String::new, |thread| format!("{thread}@{}", post.domain)),
+        thread: thread_of(&message.facts, message.order_id, &message.address, &post.domain),
         link_pattern: post.link_pattern.clone(),
+        language: post.language.clone(),
     };
     let rendered = render(&message.facts, &envelope).map_err(|error| error.to_string())?;
     Ok(Rendering { subject: rendered.subject, message_id, bytes: rendered.bytes })
-}
-
-/// What a message is one of several about: its order, else its task.
-fn thread(message: &Claimed) -> Option<String> {
-    match (&message.facts, message.order_id) {
-        (_, Some(order)) => Some(format!("order-{order}")),
-        (MessageFacts::Task(task), None) => Some(format!("task-{}", task.task_id)),
-        _ => None,
-    }
 }
 
 /// Takes back what senders that are gone had claimed. Returns how many messages.

@@ -8,19 +8,17 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
     domain::{
         alerts::{alarm, trigger::Event},
-        catalogue::Catalogue,
         ids::Ids,
         order::{Context, Order},
     },
     store::{
         StoreError, StoreFault,
-        facts::{Facts, OrderFact, alerts_of, lock_due_alarms},
+        facts::{OrderFact, alerts_of, lock_due_alarms},
         write::{Writes, write},
     },
 };
@@ -103,7 +101,12 @@ async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> 
             detail: "the catalogue changed while it was read".into(),
         });
     }
-    let told = told(&mut transaction, &facts, &catalogue).await?;
+    let visits: Vec<_> = facts.found.iter().map(|fact| (fact.order.id, fact.order.visit.sequence)).collect();
+    // Whether they are overdue came with the orders; the rest is asked for only where triggers come with time.
+    let timed =
+        catalogue.triggers.values().any(|it| it.spec.event.counts_days() || it.spec.event == Event::HealthChanged);
+    let told =
+        if timed { Told::of_visits(alerts_of(&mut transaction, &visits).await?) } else { Told::overdue(&facts.found) };
     let mut cx =
         Context { catalogue: &catalogue, now, ids, actor: ACTOR, fallback: &plant.settings.fallback, cause: "" };
     let mut decisions: Vec<_> =
@@ -131,31 +134,21 @@ async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> 
 struct Told(HashMap<Uuid, Vec<(String, DateTime<Utc>)>>);
 
 impl Told {
+    fn of_visits(alerts: Vec<(Uuid, String, DateTime<Utc>)>) -> Self {
+        let mut told = Self::default();
+        for (order, rule, at) in alerts {
+            told.0.entry(order).or_default().push((rule, at));
+        }
+        told
+    }
+
+    fn overdue(facts: &[OrderFact]) -> Self {
+        let alert = |fact: &OrderFact| Some((alarm::OVERDUE.to_owned(), fact.order.visit.due?.at));
+        let known = facts.iter().filter(|fact| fact.alerted);
+        Self(known.map(|fact| (fact.order.id, alert(fact).into_iter().collect())).collect())
+    }
+
     fn of(&self, order: &Order) -> &[(String, DateTime<Utc>)] {
         self.0.get(&order.id).map_or(&[], Vec::as_slice)
     }
-}
-
-/// What the visits of these orders were told of. Whether they are overdue came with the orders; the rest is asked for only where
-/// there are triggers that come with time.
-async fn told(
-    connection: &mut PgConnection,
-    facts: &Facts<OrderFact>,
-    catalogue: &Catalogue,
-) -> Result<Told, StoreError> {
-    let timed =
-        catalogue.triggers.values().any(|it| it.spec.event.counts_days() || it.spec.event == Event::HealthChanged);
-    let mut told = Told::default();
-    if timed {
-        let visits: Vec<_> = facts.found.iter().map(|fact| (fact.order.id, fact.order.visit.sequence)).collect();
-        for (order, rule, at) in alerts_of(connection, &visits).await? {
-            told.0.entry(order).or_default().push((rule, at));
-        }
-        return Ok(told);
-    }
-    for fact in facts.found.iter().filter(|fact| fact.alerted) {
-        let at = fact.order.visit.due.map(|due| (alarm::OVERDUE.to_owned(), due.at));
-        told.0.insert(fact.order.id, at.into_iter().collect());
-    }
-    Ok(told)
 }

@@ -17,9 +17,10 @@ use crate::{
         plant::{kept_calendar, kept_stage, kept_type},
     },
     grpc::proto::v1::{
-        Calendar, CreateCalendarRequest, CreateDepartmentRequest, CreateOrderTypeRequest, CreateUserRequest,
-        Department, EditPlan, OrderType, Responsibilities, Stage, UpdateCalendarRequest, UpdateDepartmentRequest,
-        UpdateOrderTypeRequest, UpdateStagesRequest, UpdateUserRequest, User,
+        Calendar, CreateCalendarRequest, CreateDepartmentRequest, CreateOrderTypeRequest, CreateTriggerRequest,
+        CreateUserRequest, Department, EditPlan, OrderType, Responsibilities, Stage, Trigger, UpdateCalendarRequest,
+        UpdateDepartmentRequest, UpdateOrderTypeRequest, UpdateStagesRequest, UpdateTriggerRequest, UpdateUserRequest,
+        User,
     },
 };
 
@@ -166,6 +167,15 @@ async fn attempt(caller: &Caller, step: &Step, how: How<'_>, request_id: &str) -
             let request = UpdateDepartmentRequest { department, update_mask: mask, request_id, validate_only };
             Ok(department_answered(caller.people().await?.update_department(request).await?.into_inner().department))
         }
+        Entry::Trigger(trigger) if step.creates() => {
+            let request = CreateTriggerRequest { trigger: Some(trigger), request_id, validate_only };
+            Ok(trigger_answered(caller.triggers().await?.create_trigger(request).await?.into_inner().trigger))
+        }
+        Entry::Trigger(trigger) => {
+            let trigger = Some(Trigger { etag, ..trigger });
+            let request = UpdateTriggerRequest { trigger, update_mask: mask, request_id, validate_only };
+            Ok(trigger_answered(caller.triggers().await?.update_trigger(request).await?.into_inner().trigger))
+        }
         Entry::OrderType(order_type) if step.creates() => {
             let request = CreateOrderTypeRequest { order_type: Some(order_type), request_id, validate_only };
             Ok(type_answered(caller.types().await?.create_order_type(request).await?.into_inner().order_type))
@@ -184,6 +194,11 @@ async fn attempt(caller: &Caller, step: &Step, how: How<'_>, request_id: &str) -
             Ok(Answered { plan: answer.plan.unwrap_or_default(), ..type_answered(answer.order_type) })
         }
     }
+}
+
+fn trigger_answered(it: Option<Trigger>) -> Answered {
+    let it = it.unwrap_or_default();
+    Answered { etag: it.etag.clone(), entry: Some(Entry::Trigger(it)), ..Answered::default() }
 }
 
 fn stages_answered(stages: Vec<Stage>, etag: String) -> Answered {

@@ -5,9 +5,9 @@ use crate::{
     cli::{
         dates,
         plant::{WEEKDAYS, exception_line, hours, literal},
-        words,
+        triggers, words,
     },
-    grpc::proto::v1::{Calendar, DayHours, Department, Role, Stage, User},
+    grpc::proto::v1::{Calendar, DayHours, Department, Role, Stage, Trigger, User},
 };
 
 /// One thing that differs.
@@ -41,6 +41,7 @@ pub fn compare(before: &Entry, after: &Entry) -> Comparison {
         (Entry::User(before), Entry::User(after)) => compare_users(&mut found, before, after),
         (Entry::Department(before), Entry::Department(after)) => compare_departments(&mut found, before, after),
         (Entry::OrderType(before), Entry::OrderType(after)) => compare_types(&mut found, before, after),
+        (Entry::Trigger(before), Entry::Trigger(after)) => compare_triggers(&mut found, before, after),
         _ => {}
     }
     found
@@ -109,6 +110,25 @@ fn without(all: &[String], other: &[String]) -> Vec<String> {
         }
     }
     only
+}
+
+fn compare_triggers(found: &mut Comparison, before: &Trigger, after: &Trigger) {
+    let (before, after) = (triggers::to_value(before), triggers::to_value(after));
+    for field in [
+        "name",
+        "description",
+        "event",
+        "days",
+        "repeat_days",
+        "order_types",
+        "statuses",
+        "condition",
+        "actions",
+        "enabled",
+    ] {
+        let line = |value: &serde_json::Value| value.get(field).map_or_else(|| "not set".to_owned(), triggers::inline);
+        found.field(field, field, line(&before), line(&after));
+    }
 }
 
 fn compare_stages(found: &mut Comparison, before: &[Stage], after: &[Stage]) {

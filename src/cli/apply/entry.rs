@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::grpc::proto::v1::{Calendar, Department, OrderType, Stage, User};
+use crate::grpc::proto::v1::{Calendar, Department, OrderType, Stage, Trigger, User, trigger_action::Action};
 
 /// What an entry is, in the order in which one can name another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +17,8 @@ pub enum Kind {
     Department,
     /// An order type.
     OrderType,
+    /// A trigger.
+    Trigger,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             Self::User => "user",
             Self::Department => "department",
             Self::OrderType => "type",
+            Self::Trigger => "trigger",
         }
     }
 }
@@ -68,6 +71,8 @@ pub enum Entry {
     Department(Department),
     /// An order type.
     OrderType(OrderType),
+    /// A trigger.
+    Trigger(Trigger),
 }
 
 impl Entry {
@@ -79,13 +84,14 @@ impl Entry {
             Self::User(it) => Key::new(Kind::User, &it.id),
             Self::Department(it) => Key::new(Kind::Department, &it.id),
             Self::OrderType(it) => Key::new(Kind::OrderType, &it.id),
+            Self::Trigger(it) => Key::new(Kind::Trigger, &it.id),
         }
     }
 
     /// Whether it cannot be chosen.
     pub fn is_inactive(&self) -> bool {
         match self {
-            Self::Stages(_) | Self::Calendar(_) => false,
+            Self::Stages(_) | Self::Calendar(_) | Self::Trigger(_) => false,
             Self::User(it) => it.inactive,
             Self::Department(it) => it.inactive,
             Self::OrderType(it) => it.inactive,
@@ -95,7 +101,7 @@ impl Entry {
     /// The same entry, to be chosen.
     pub fn activated(mut self) -> Self {
         match &mut self {
-            Self::Stages(_) | Self::Calendar(_) => {}
+            Self::Stages(_) | Self::Calendar(_) | Self::Trigger(_) => {}
             Self::User(it) => it.inactive = false,
             Self::Department(it) => it.inactive = false,
             Self::OrderType(it) => it.inactive = false,
@@ -112,7 +118,7 @@ impl Entry {
             }
         };
         match self {
-            Self::Stages(_) | Self::Calendar(_) | Self::User(_) => {}
+            Self::Stages(_) | Self::Calendar(_) | Self::User(_) | Self::Trigger(_) => {}
             Self::Department(it) => {
                 it.managers.iter().chain(&it.members).for_each(|id| name(Kind::User, id));
                 name(Kind::Calendar, &it.calendar);
@@ -122,6 +128,25 @@ impl Entry {
                 for status in &it.statuses {
                     name(Kind::Department, &status.default_department);
                     name(Kind::User, &status.default_user);
+                }
+            }
+        }
+        if let Self::Trigger(it) = self {
+            let mut name = |kind: Kind, id: &String| names.extend((!id.is_empty()).then(|| Key::new(kind, id)));
+            it.order_types.iter().for_each(|id| name(Kind::OrderType, id));
+            it.condition.iter().flat_map(|it| &it.departments).for_each(|id| name(Kind::Department, id));
+            for action in &it.actions {
+                match &action.action {
+                    Some(Action::Email(email)) => {
+                        let to = email.to.clone().unwrap_or_default();
+                        to.users.iter().for_each(|id| name(Kind::User, id));
+                        to.departments.iter().for_each(|id| name(Kind::Department, id));
+                    }
+                    Some(Action::Task(task)) => {
+                        name(Kind::User, &task.user);
+                        name(Kind::Department, &task.department);
+                    }
+                    Some(Action::Webhook(_)) | None => {}
                 }
             }
         }

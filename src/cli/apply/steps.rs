@@ -1,6 +1,6 @@
 //! Which calls bring a plant to what files want, in an order in which everything is there before it is named.
 //!
-//! Stages, calendars, users, departments, types; what becomes inactive comes last, departments before users, since until
+//! Stages, calendars, users, departments, types, triggers; what becomes inactive comes last, departments before users, since until
 //! then others may name it. What is to be inactive from the start and is named is made active first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -65,7 +65,7 @@ impl Step {
                 Entry::Calendar(_) => self.mask.iter().any(|field| *field != "name"),
                 Entry::User(_) => sets("inactive"),
                 Entry::Department(_) => sets("inactive") || sets("calendar"),
-                Entry::Stages(_) | Entry::OrderType(_) => false,
+                Entry::Stages(_) | Entry::OrderType(_) | Entry::Trigger(_) => false,
             }
     }
 }
@@ -191,6 +191,7 @@ fn entries(present: &Catalogue) -> BTreeMap<Key, (Entry, String)> {
     present.users.values().for_each(|it| drop(put(Entry::User(it.clone()), &it.etag)));
     present.departments.values().for_each(|it| drop(put(Entry::Department(it.clone()), &it.etag)));
     present.types.values().for_each(|it| drop(put(Entry::OrderType(it.clone()), &it.etag)));
+    present.triggers.values().for_each(|it| drop(put(Entry::Trigger(it.clone()), &it.etag)));
     all
 }
 
@@ -200,7 +201,8 @@ fn wanted_entries(wanted: &Wanted) -> BTreeMap<Key, Entry> {
     let users = wanted.users.values().cloned().map(Entry::User);
     let departments = wanted.departments.values().cloned().map(Entry::Department);
     let types = wanted.types.values().cloned().map(Entry::OrderType);
-    let all = stages.chain(calendars).chain(users).chain(departments).chain(types);
+    let triggers = wanted.triggers.values().cloned().map(Entry::Trigger);
+    let all = stages.chain(calendars).chain(users).chain(departments).chain(types).chain(triggers);
     all.map(|entry| (entry.key(), entry)).collect()
 }
 

@@ -51,7 +51,7 @@ fn summary(plan: &Plan) -> String {
 
 /// `user anna, erika; type job`, cut when there are many.
 fn ids(keys: &[Key]) -> String {
-    let kinds = [Kind::Stages, Kind::Calendar, Kind::User, Kind::Department, Kind::OrderType];
+    let kinds = [Kind::Stages, Kind::Calendar, Kind::User, Kind::Department, Kind::OrderType, Kind::Trigger];
     let of = |kind: Kind| {
         let all: Vec<_> = keys.iter().filter(|key| key.kind == kind).map(|key| words::clean(&key.id)).collect();
         let more = all.len().saturating_sub(IDS_MAX);
@@ -93,6 +93,7 @@ fn detail(step: &Step) -> String {
         Entry::Calendar(it) => format!(": {}, {}", words::clean(&it.name), words::clean(&it.zone)),
         Entry::User(it) => format!(": {}", words::clean(&it.display_name)),
         Entry::Department(it) => format!(": {}", words::clean(&it.name)),
+        Entry::Trigger(it) => format!(": {}", words::clean(&it.name)),
         Entry::OrderType(it) => {
             format!(
                 ": {}, {}",

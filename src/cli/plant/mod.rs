@@ -46,6 +46,9 @@ pub struct PlantFile {
     /// Order types with their statuses.
     #[serde(default)]
     pub types: Vec<TypeFile>,
+    /// Triggers, with the fields of the API.
+    #[serde(default)]
+    pub triggers: Vec<serde_json::Value>,
 }
 
 /// A column of the board.

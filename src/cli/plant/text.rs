@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Catalogue, WEEKDAYS};
 use crate::{
-    cli::{dates, duration::method_name, words},
+    cli::{dates, duration::method_name, triggers, words},
     grpc::proto::v1::{
         AllowedMove, Calendar, CalendarException, DayHours, Department, MonthDay, OrderType, Role, Stage, Status,
         StatusClock, StatusKind, User, WorkingInterval,
@@ -34,6 +34,7 @@ pub fn written(catalogue: &Catalogue) -> String {
     catalogue.users.values().for_each(|it| table(&mut text, "users", &user(it)));
     catalogue.departments.values().for_each(|it| table(&mut text, "departments", &department(it)));
     catalogue.types.values().for_each(|it| order_type(&mut text, it));
+    catalogue.triggers.values().for_each(|it| text.push_str(&triggers::written(it, "triggers")));
     text
 }
 

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{PlantFile, StageFile, UserFile, read_or_stdin};
 use crate::{
-    cli::{caller::Caller, failure::Failure},
+    cli::{caller::Caller, failure::Failure, triggers::from_value},
     grpc::proto::v1::{
         Calendar, Department, ListCalendarsRequest, ListDepartmentsRequest, ListOrderTypesRequest, ListStagesRequest,
-        ListUsersRequest, OrderType, Stage, StatusClock, StatusKind, User,
+        ListTriggersRequest, ListUsersRequest, OrderType, Stage, StatusClock, StatusKind, Trigger, User,
     },
 };
 
@@ -28,6 +28,8 @@ pub struct Catalogue {
     pub departments: BTreeMap<String, Department>,
     /// Order types with their statuses.
     pub types: BTreeMap<String, OrderType>,
+    /// Triggers.
+    pub triggers: BTreeMap<String, Trigger>,
 }
 
 /// What files ask for; what they do not name stays as it is.
@@ -43,6 +45,8 @@ pub struct Wanted {
     pub departments: BTreeMap<String, Department>,
     /// Order types with their statuses.
     pub types: BTreeMap<String, OrderType>,
+    /// Triggers.
+    pub triggers: BTreeMap<String, Trigger>,
     /// By type: from the id of a status that goes to the id of the one that gets its orders.
     pub replacements: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -60,6 +64,7 @@ impl Catalogue {
         let users = people.list_users(ListUsersRequest { include_inactive: true }).await?.into_inner().users;
         let departments = ListDepartmentsRequest { include_inactive: true };
         let departments = people.list_departments(departments).await?.into_inner().departments;
+        let triggers = caller.triggers().await?.list_triggers(ListTriggersRequest {}).await?.into_inner().triggers;
         let types = types.list_order_types(ListOrderTypesRequest { include_inactive: true }).await?.into_inner();
         Ok(Self {
             stages: stages.stages.into_iter().map(kept_stage).collect(),
@@ -68,6 +73,7 @@ impl Catalogue {
             users: users.into_iter().map(|it| (it.id.clone(), it)).collect(),
             departments: departments.into_iter().map(|it| (it.id.clone(), it)).collect(),
             types: types.order_types.into_iter().map(|it| (it.id.clone(), kept_type(it))).collect(),
+            triggers: triggers.into_iter().map(|it| (it.id.clone(), it)).collect(),
         })
     }
 }
@@ -117,6 +123,13 @@ impl Wanted {
             }
             once("type", &it.id, self.types.insert(it.id.clone(), kept_type(it.to_message())).is_some())?;
             self.replacements.insert(it.id.clone(), it.replacements.clone());
+        }
+        for value in &file.triggers {
+            let it = from_value(value.clone()).map_err(|failure| {
+                let id = value.get("id").and_then(|id| id.as_str()).unwrap_or_default();
+                format!("trigger {id}: {}", failure.text(false).replacen("andon: ", "", 1))
+            })?;
+            once("trigger", &it.id.clone(), self.triggers.insert(it.id.clone(), it).is_some())?;
         }
         Ok(())
     }
@@ -180,6 +193,7 @@ pub mod tests {
         it.users.values_mut().for_each(|it| it.etag = etag());
         it.departments.values_mut().for_each(|it| it.etag = etag());
         it.types.values_mut().for_each(|it| it.etag = etag());
+        it.triggers.values_mut().for_each(|it| it.etag = etag());
         Catalogue {
             stages: it.stages.unwrap_or_default(),
             stages_etag: etag(),
@@ -187,6 +201,7 @@ pub mod tests {
             users: it.users,
             departments: it.departments,
             types: it.types,
+            triggers: it.triggers,
         }
     }
 

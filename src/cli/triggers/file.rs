@@ -92,7 +92,8 @@ fn in_order(mut fields: Map<String, Value>) -> Vec<(String, Value)> {
     found
 }
 
-fn inline(value: &Value) -> String {
+/// A value as TOML on one line.
+pub fn inline(value: &Value) -> String {
     match value {
         Value::String(text) => literal(text),
         Value::Array(values) => format!("[{}]", values.iter().map(inline).collect::<Vec<_>>().join(", ")),
@@ -144,7 +145,7 @@ name = "Escalation"
 event = "ESCALATION"
 days = 2
 repeat_days = 1
-condition = { health = ["LATE"], labels = { event = "fair", "a b" = "c" }, priority_min = 10 }
+condition = { health = ["LATE"], labels = { "a b" = "c", event = "fair" }, priority_min = 10 }
 enabled = true
 actions = [
   { email = { subject = "{{ order.number }} is late", to = { assignee = true, roles = ["MANAGER"] } } },

@@ -6,7 +6,7 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use clap::{Args, Subcommand};
 
-pub use self::file::written;
+pub use self::file::{from_value, inline, to_value, written};
 use super::{
     answer::Answer,
     caller::{Caller, Write},

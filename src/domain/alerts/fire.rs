@@ -13,7 +13,7 @@ use super::{
     trigger::{Action, EmailAction, Event, TaskAction, Trigger},
 };
 use crate::domain::{
-    alerts::message::{Recipient, Why},
+    alerts::message::{OrderFacts, Reader, Recipient, Why},
     catalogue::Catalogue,
     health_turns::turns,
     order::{Context, Decision, Order},
@@ -153,10 +153,11 @@ pub fn act(
     if !trigger.spec.condition.holds(order, cx.now) {
         return told;
     }
-    for action in &trigger.spec.actions {
+    for (place, action) in trigger.spec.actions.iter().enumerate() {
+        let by = By { trigger, place, at };
         match action {
-            Action::Email(email) => told.messages.extend(mails(trigger, email, order, occurrence, at, cx)),
-            Action::Webhook(webhook) => told.messages.push(call(trigger, webhook, order, occurrence, at, cx)),
+            Action::Email(email) => told.messages.extend(mails(by, email, order, occurrence, cx)),
+            Action::Webhook(webhook) => told.messages.push(call(by, webhook, order, occurrence, cx)),
             Action::Task(task) => {
                 if let Some(task) = make_task(trigger, task, order, occurrence, cx) {
                     told.messages.extend(task_mail::told(&task, Given::Made, "", Some(order), cx));
@@ -168,19 +169,31 @@ pub fn act(
     told
 }
 
+/// Which action of a trigger decides a message.
+#[derive(Clone, Copy)]
+struct By<'a> {
+    trigger: &'a Trigger,
+    /// Of the action, from 0.
+    place: usize,
+    /// The instant at which time brought it.
+    at: Option<DateTime<Utc>>,
+}
+
 fn mails(
-    trigger: &Trigger,
+    by: By<'_>,
     action: &EmailAction,
     order: &Order,
     occurrence: &Occurrence,
-    at: Option<DateTime<Utc>>,
     cx: &mut Context<'_>,
 ) -> Vec<Message> {
+    let trigger = by.trigger;
     let topic = occurrence.topic();
     let people = recipients::of_trigger(trigger, &action.to, order, occurrence.by(), cx);
     let mut messages = Vec::with_capacity(people.len());
     for (recipient, why) in people {
-        let facts = recipients::order_facts(order, why, cx);
+        let user = recipient.user.as_deref().and_then(|id| cx.catalogue.users.get(id));
+        let reader = Reader::of(user.map(AsRef::as_ref));
+        let facts = OrderFacts { reader, ..recipients::order_facts(order, why, cx) };
         let own = !action.subject.is_empty() || !action.body.is_empty();
         let facts = if *occurrence == Occurrence::StatusOverdue && !own {
             MessageFacts::Overdue(facts)
@@ -199,19 +212,13 @@ fn mails(
             happened.text = template::render(&action.body, &happened, &recipient).unwrap_or_default();
             MessageFacts::Happened(Box::new(happened))
         };
-        messages.push(message(trigger, order, topic, (recipient, Channel::Mail, facts), at, cx));
+        messages.push(message(by, order, topic, (recipient, Channel::Mail, facts), cx));
     }
     messages
 }
 
-fn call(
-    trigger: &Trigger,
-    webhook: &str,
-    order: &Order,
-    occurrence: &Occurrence,
-    at: Option<DateTime<Utc>>,
-    cx: &mut Context<'_>,
-) -> Message {
+fn call(by: By<'_>, webhook: &str, order: &Order, occurrence: &Occurrence, cx: &mut Context<'_>) -> Message {
+    let trigger = by.trigger;
     let name = cx.catalogue.webhooks.get(webhook).map_or_else(String::new, |it| it.spec.description.clone());
     let recipient = Recipient { user: None, name, address: format!("{WEBHOOK_PREFIX}{webhook}") };
     let happened = Happened {
@@ -224,15 +231,14 @@ fn call(
         cause: cx.cause.to_owned(),
     };
     let facts = MessageFacts::Called(Box::new(happened));
-    message(trigger, order, occurrence.topic(), (recipient, Channel::Webhook, facts), at, cx)
+    message(by, order, occurrence.topic(), (recipient, Channel::Webhook, facts), cx)
 }
 
 fn message(
-    trigger: &Trigger,
+    By { trigger, place, at }: By<'_>,
     order: &Order,
     topic: Topic,
     (recipient, channel, facts): (Recipient, Channel, MessageFacts),
-    at: Option<DateTime<Utc>>,
     cx: &mut Context<'_>,
 ) -> Message {
     let id = cx.ids.next(cx.now);
@@ -241,7 +247,8 @@ fn message(
         || format!("message/{id}"),
         |at| {
             let instant = at.timestamp_micros();
-            format!("{}/{}/{}/{instant}/{}", trigger.id, order.id, order.visit.sequence, recipient.address)
+            let key = format!("{}/{}/{}/{instant}/{}", trigger.id, order.id, order.visit.sequence, recipient.address);
+            if place == 0 { key } else { format!("{key}/{place}") }
         },
     );
     let user = recipient.user.as_deref().and_then(|id| cx.catalogue.users.get(id));

@@ -4,8 +4,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use super::digest_facts::{Ageing, DigestFacts, DigestGroup, DigestLine, Mark, News, TaskLine};
 use super::event::Occurrence;
-use crate::domain::note::{Note, NoteKind};
+use crate::domain::{
+    catalogue::User,
+    note::{Note, NoteKind},
+};
 
 /// Orders that one digest lists; what is more is counted.
 pub const DIGEST_LINES_MAX: usize = 200;
@@ -53,6 +57,30 @@ pub enum Why {
     Trigger(String),
 }
 
+/// How who gets a message reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reader {
+    /// BCP 47 tag; empty = the plant's language.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub language: String,
+    /// IANA zone in which times of day are shown; empty = that of the order's calendar.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub zone: String,
+}
+
+impl Reader {
+    /// How a person reads; nobody in person reads in the plant's language.
+    #[must_use]
+    pub fn of(user: Option<&User>) -> Self {
+        user.map_or_else(Self::default, |user| Self { language: user.language.clone(), zone: user.zone.clone() })
+    }
+
+    fn is_nobody(&self) -> bool {
+        self.language.is_empty() && self.zone.is_empty()
+    }
+}
+
 /// An order as it stood when the message was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderFacts {
@@ -84,10 +112,16 @@ pub struct OrderFacts {
     pub department: Option<String>,
     /// The customer's reference; may be empty.
     pub customer_reference: String,
+    /// Its priority: higher is more urgent.
+    #[serde(default)]
+    pub priority: i32,
     /// The newest note.
     pub last_note: Option<NoteFacts>,
     /// Why this person gets it.
     pub reason: Why,
+    /// How this person reads.
+    #[serde(default, skip_serializing_if = "Reader::is_nobody")]
+    pub reader: Reader,
 }
 
 /// What a message tells.
@@ -120,6 +154,8 @@ pub enum MessageFacts {
         /// The note.
         note: NoteFacts,
     },
+    /// What was gathered for a person.
+    Digest(Box<DigestFacts>),
     /// A trigger tells of what happened.
     Happened(Box<Happened>),
     /// The same to a program: rendered as JSON when it is sent.
@@ -171,6 +207,9 @@ pub struct TaskFacts {
     pub order: Option<OrderFacts>,
     /// Why this person gets the message.
     pub reason: Why,
+    /// How this person reads.
+    #[serde(default, skip_serializing_if = "Reader::is_nobody")]
+    pub reader: Reader,
 }
 
 /// What happened, as a trigger tells it.

@@ -2,6 +2,7 @@
 
 pub mod alarm;
 pub mod backoff;
+pub mod digest_facts;
 pub mod event;
 pub mod fire;
 pub mod message;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    message::{Channel, Message, MessageFacts, NoteFacts, OrderFacts, Recipient, Topic, Way, Why},
+    message::{Channel, Message, MessageFacts, NoteFacts, OrderFacts, Reader, Recipient, Topic, Way, Why},
     preferences,
     trigger::{Recipients, Trigger},
 };
@@ -14,6 +14,19 @@ use crate::domain::{
     refusal::Refusal,
     task::Task,
 };
+
+/// Why the fallback is told: nobody has the order.
+pub const NOBODY_HAS_IT: &str = "nobody is assigned, and the department has no manager";
+/// Why the fallback is told: the trigger names nobody who is there.
+pub const NOBODY_OF_TRIGGER: &str = "nobody of those whom the trigger names is there";
+/// Why the fallback gets what is told of a task.
+pub const NOBODY_HAS_TASK: &str = "nobody has the task, or its department has no manager";
+/// Why the fallback is told: the caller named nobody who is there.
+pub const NOBODY_OF_CALL: &str = "nobody is in the departments and roles that were named";
+/// After the name of who is passed over.
+pub const IS_INACTIVE: &str = " is inactive";
+/// After the name of who is passed over.
+pub const HAS_NO_ADDRESS: &str = " has no address";
 
 /// Gathers people, each once; people who share an address count as one, since one mailbox is told once.
 struct Gathered<'a> {
@@ -46,9 +59,9 @@ impl<'a> Gathered<'a> {
         if self.without == Some(user.id.as_str()) {
             self.left_out = true;
         } else if user.inactive {
-            self.passed_over.push(format!("{} is inactive", user.display_name));
+            self.passed_over.push(format!("{}{IS_INACTIVE}", user.display_name));
         } else if user.email.is_empty() {
-            self.passed_over.push(format!("{} has no address", user.display_name));
+            self.passed_over.push(format!("{}{HAS_NO_ADDRESS}", user.display_name));
         } else if self.addresses.insert(user.email.to_lowercase()) {
             let recipient =
                 Recipient { user: Some(user.id.clone()), name: user.display_name.clone(), address: user.email.clone() };
@@ -128,11 +141,8 @@ pub fn of_trigger(
     if only_followers && gathered.people.is_empty() && gathered.passed_over.is_empty() {
         return Vec::new();
     }
-    let nobody = if to.assignee && to.department_managers && to.users.is_empty() {
-        "nobody is assigned, and the department has no manager"
-    } else {
-        "nobody of those whom the trigger names is there"
-    };
+    let nobody =
+        if to.assignee && to.department_managers && to.users.is_empty() { NOBODY_HAS_IT } else { NOBODY_OF_TRIGGER };
     gathered.or_fallback(cx.fallback, nobody)
 }
 
@@ -154,7 +164,7 @@ pub fn of_task(task: &Task, by: &str, cx: &Context<'_>) -> Vec<(Recipient, Why)>
             gathered.add(manager, Why::ManagerOf(department.name.clone()));
         }
     }
-    gathered.or_fallback(cx.fallback, "nobody has the task, or its department has no manager")
+    gathered.or_fallback(cx.fallback, NOBODY_HAS_TASK)
 }
 
 /// The messages to those whom a caller named; none when nobody was named.
@@ -189,7 +199,7 @@ pub fn notified(
             gathered.add(user, Why::Notified);
         }
     }
-    let people = gathered.or_fallback(cx.fallback, "nobody is in the departments and roles that were named");
+    let people = gathered.or_fallback(cx.fallback, NOBODY_OF_CALL);
     Ok(messages(order, people, topic, cx, facts))
 }
 
@@ -205,7 +215,7 @@ pub fn messages(
         .into_iter()
         .map(|(recipient, why)| {
             let id = cx.ids.next(cx.now);
-            let user = recipient.user.as_deref().and_then(|id| cx.catalogue.users.get(id));
+            let user = recipient.user.as_deref().and_then(|id| cx.catalogue.users.get(id)).map(AsRef::as_ref);
             let way = user.map_or(Way::Now, |user| {
                 preferences::way(user, topic, cx.catalogue.calendar_of_visit(order).ok(), cx.catalogue, cx.now)
             });
@@ -217,7 +227,7 @@ pub fn messages(
                 order_number: order.number.clone(),
                 visit_sequence: order.visit.sequence,
                 due_at: None,
-                facts: facts(order_facts(order, why, cx)),
+                facts: facts(OrderFacts { reader: Reader::of(user), ..order_facts(order, why, cx) }),
                 recipient,
                 rule: String::new(),
                 way,
@@ -227,7 +237,7 @@ pub fn messages(
         .collect()
 }
 
-/// The order as it stands, for a message.
+/// The order as it stands, for a message in the plant's language.
 #[must_use]
 pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
     let order_type = cx.catalogue.types.get(&order.order_type);
@@ -253,8 +263,10 @@ pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
             .and_then(|id| cx.catalogue.departments.get(id))
             .map(|department| department.name.clone()),
         customer_reference: order.customer_reference.clone(),
+        priority: order.priority,
         last_note: order.last_note.as_ref().map(NoteFacts::from),
         reason,
+        reader: Reader::default(),
     }
 }
 

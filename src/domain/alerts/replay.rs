@@ -85,6 +85,8 @@ fn timed(trigger: &Trigger, record: &Record, catalogue: &Catalogue) -> Past {
         order.closed_at = None;
         let acknowledged = order.acknowledged.take_if(|it| it.visit == visit.sequence).map(|it| it.at);
         for (at, occurrence) in alarm::of_trigger(trigger, &order, catalogue) {
+            // What is past when the visit begins is told then.
+            let at = at.max(visit.entered_at);
             let open = visit.left_at.is_none_or(|left| at < left);
             let heard = acknowledged.is_none_or(|it| at < it) || trigger.spec.event != Event::Escalation;
             if open && heard {

@@ -1,10 +1,11 @@
 //! What is told to who gets a task.
 
 use super::{
-    message::{Channel, Given, Message, MessageFacts, TaskFacts, Topic, Way, Why},
+    message::{Channel, Given, Message, MessageFacts, Reader, TaskFacts, Topic, Way, Why},
     preferences, recipients,
 };
 use crate::domain::{
+    catalogue::User,
     order::{Context, Order},
     task::{Task, calendar_of},
 };
@@ -20,7 +21,7 @@ pub fn told(task: &Task, given: Given, by: &str, order: Option<&Order>, cx: &mut
     let department = || task.department.as_ref().and_then(|id| catalogue.departments.get(id));
     let holder = task.user.as_deref().map(name_of).or_else(|| department().map(|it| it.name.clone()));
     let rule = if given == Given::Made { task.rule.clone() } else { String::new() };
-    let facts = |reason: Why, cx: &Context<'_>| TaskFacts {
+    let facts = |reason: Why, user: Option<&User>, cx: &Context<'_>| TaskFacts {
         task_id: task.id,
         title: task.title.clone(),
         description: task.description.clone(),
@@ -33,12 +34,13 @@ pub fn told(task: &Task, given: Given, by: &str, order: Option<&Order>, cx: &mut
         holder: holder.clone().unwrap_or_default(),
         comment: if given == Given::Reopened { task.comment.clone() } else { String::new() },
         order_number: task.order.as_ref().map(|(_, number)| number.clone()).unwrap_or_default(),
-        order: order.map(|order| recipients::order_facts(order, Why::clone(&reason), cx)),
+        order: order.map(|order| recipients::order_facts(order, reason.clone(), cx)),
         reason,
+        reader: Reader::of(user),
     };
     let mut messages = Vec::with_capacity(people.len());
     for (recipient, why) in people {
-        let user = recipient.user.as_deref().and_then(|id| catalogue.users.get(id));
+        let user = recipient.user.as_deref().and_then(|id| catalogue.users.get(id)).map(AsRef::as_ref);
         let way = user.map_or(Way::Now, |user| preferences::way(user, Topic::Task, calendar, catalogue, cx.now));
         messages.push(Message {
             id: cx.ids.next(cx.now),
@@ -48,7 +50,7 @@ pub fn told(task: &Task, given: Given, by: &str, order: Option<&Order>, cx: &mut
             order_number: task.order.as_ref().map(|(_, number)| number.clone()).unwrap_or_default(),
             visit_sequence: order.map_or(0, |order| order.visit.sequence),
             due_at: None,
-            facts: MessageFacts::Task(Box::new(facts(why, cx))),
+            facts: MessageFacts::Task(Box::new(facts(why, user, cx))),
             recipient,
             rule: rule.clone(),
             way,

@@ -1,5 +1,10 @@
 //! From facts to the bytes of a message.
 
+mod clean;
+mod digest;
+mod letter;
+mod phrases;
+mod task;
 mod text;
 mod wording;
 
@@ -18,6 +23,9 @@ use crate::domain::alerts::message::MessageFacts;
 use super::message::{Envelope, RenderError, Rendered};
 use wording::Words;
 
+/// Characters of a subject.
+const SUBJECT_CHARS_MAX: usize = 150;
+
 /// Characters of a display name in a header.
 const DISPLAY_NAME_CHARS_MAX: usize = 100;
 
@@ -27,13 +35,20 @@ const MESSAGE_ID_CHARS_MAX: usize = 250;
 /// 9999-12-31T23:59:59Z: a Date header has four digits for the year.
 const DATE_MAX_S: i64 = 253_402_300_799;
 
+/// A page between its head and its foot.
+macro_rules! framed {
+    ($page:literal) => {
+        concat!(include_str!("../templates/head.html"), include_str!($page), include_str!("../templates/foot.html"))
+    };
+}
+
 static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut templates = Environment::new();
     for (name, source) in [
         // Names that end in .html are escaped.
-        ("letter.html", include_str!("../templates/letter.html")),
+        ("letter.html", framed!("../templates/letter.html")),
         ("letter.txt", include_str!("../templates/letter.txt")),
-        ("digest.html", include_str!("../templates/digest.html")),
+        ("digest.html", framed!("../templates/digest.html")),
         ("digest.txt", include_str!("../templates/digest.txt")),
     ] {
         templates.add_template(name, source).expect("templates are part of the program and tested");
@@ -49,7 +64,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 pub fn render(facts: &MessageFacts, envelope: &Envelope) -> Result<Rendered, RenderError> {
     let from = sender(&envelope.from)?;
     let to = recipient(envelope)?;
-    let (subject, words) = wording::words(facts, envelope.link_pattern.as_deref());
+    let (subject, words) = wording::words(facts, &envelope.language, envelope.link_pattern.as_deref());
     let (plain, html) = match &words {
         Words::Letter(letter) => (fill("letter.txt", letter), fill("letter.html", letter)),
         Words::Digest(digest) => (fill("digest.txt", digest), fill("digest.html", digest)),
@@ -75,7 +90,10 @@ fn assemble(envelope: &Envelope, from: Mailbox, to: Mailbox, subject: &str, plai
         .singlepart(part(ContentType::TEXT_PLAIN, plain))
         .singlepart(part(ContentType::TEXT_HTML, html));
     builder
+        // RFC 3834: made by a program, so that no program answers. Exchange looks at its own header only; that a message could not
+        // be delivered is still reported.
         .raw_header(header("Auto-Submitted", "auto-generated".to_owned()))
+        .raw_header(header("X-Auto-Response-Suppress", "DR, RN, NRN, OOF, AutoReply".to_owned()))
         .raw_header(header("X-Andon-Message", envelope.id.to_string()))
         .multipart(body)
         .expect("sender and recipient are set")
@@ -87,6 +105,12 @@ fn fill(template: &str, words: &impl Serialize) -> String {
         .get_template(template)
         .and_then(|template| template.render(minijinja::value::Serde(words)))
         .expect("templates use only what every message has, and are tested with each")
+}
+
+/// Whether messages are written in the language of this BCP 47 tag.
+#[must_use]
+pub fn speaks(tag: &str) -> bool {
+    phrases::of_tag(tag).is_some()
 }
 
 /// A body part that survives every server: CRLF, short lines, ASCII.
