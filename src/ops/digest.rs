@@ -376,7 +376,7 @@ async fn compose(
             name: person.user.map_or_else(|| read.gathered.recipient_name.clone(), |user| user.display_name.clone()),
             address: due.address.clone(),
         },
-        order_id,
+        order_id: Some(order_id),
         order_number,
         visit_sequence: orders.get(&order_id).map_or(0, |order| order.visit.sequence),
         due_at: None,

@@ -3,9 +3,12 @@
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 
-use super::{Badge, Counts, Label, Phrases, Scene, Step};
+use super::{Badge, Counts, GivenBy, Label, Phrases, Scene, Step};
 use crate::domain::{
-    alerts::{event::Occurrence, message::Why},
+    alerts::{
+        event::Occurrence,
+        message::{Given, Why},
+    },
     note::NoteKind,
     order::DueCause,
     projection::Health,
@@ -97,6 +100,7 @@ impl Phrases for English {
             Badge::Worse => "WORSE",
             Badge::Recovered => "RECOVERED",
             Badge::Acknowledged => "ACKNOWLEDGED",
+            Badge::Task => "TASK",
         }
     }
 
@@ -123,6 +127,8 @@ impl Phrases for English {
             Label::OpenOrder => "Open the order",
             Label::Ageing => "How late the open orders are",
             Label::Tasks => "Overdue tasks",
+            Label::Order => "Order",
+            Label::Said => "What was said",
             Label::DaysAreWorkingDays => "The worst first; days are working days.",
             Label::Number => "NUMBER",
             Label::WhyTasks => "you have overdue tasks",
@@ -141,6 +147,8 @@ impl Phrases for English {
             Step::Explain => "See how the date comes about:",
             Step::TellCustomer => "Not to be made up for? Tell whoever waits for it.",
             Step::Nothing => "Nothing: this is for your information.",
+            Step::TaskDone => "Done? Mark it:",
+            Step::TaskAssign => "Not yours? Give it to who has to do it:",
             Step::ListOverdue => "See all that is late:",
         }
     }
@@ -378,5 +386,31 @@ impl Phrases for English {
         let order = (!order.is_empty()).then(|| format!("order {order}"));
         let department = (!department.is_empty()).then(|| department.to_owned());
         [order, Some(self.due_in_line(due_on)), department].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    }
+
+    fn task_verdict(&self, given: Given, by: GivenBy<'_>) -> String {
+        let by = match by {
+            GivenBy::Person(name) => name.to_owned(),
+            GivenBy::Trigger(name) => format!("the trigger '{name}'"),
+        };
+        match given {
+            Given::Made => format!("A new task, made by {by}"),
+            Given::Reassigned => format!("Handed over by {by}"),
+            Given::Reopened => format!("To be done again: reopened by {by}"),
+        }
+    }
+
+    fn task_subject(&self, title: &str, order: &str, due_on: Option<NaiveDate>) -> String {
+        let order = if order.is_empty() { String::new() } else { format!(" ({order})") };
+        let due = due_on.map_or_else(String::new, |day| format!(", due {}", short_day(day)));
+        format!("TASK: {title}{order}{due}")
+    }
+
+    fn task_why(&self, why: &Why) -> String {
+        match why {
+            Why::Assignee => "the task is yours".to_owned(),
+            Why::ManagerOf(department) => format!("you manage {department}, which has the task"),
+            why => self.why(why),
+        }
     }
 }
