@@ -4,12 +4,13 @@
 //! it into the outbox as `GATHERED` and says in `digests` when that address is to be told; an earlier time wins. The bell wakes
 //! every daemon; one address is one transaction:
 //!
-//! 1. lock the row of `digests` that is due the longest; one that another daemon has locked is passed over. Who gathers more for the
-//!    address meanwhile waits for the row, and finds it as this transaction leaves it.
+//! 1. take on the address that is due the longest; one that another daemon has taken on is passed over. Its row in `digests` stays
+//!    free, so that who gathers more for the address need not wait for what follows.
 //! 2. lock what was gathered, and a digest for the same address that has not left; read what stands and the orders as they are.
 //! 3. decide (`domain/alerts/digest`). Write the digest as one `READY` message; move what it tells to the delivery record as
-//!    `FOLDED`, with its id, and what is no longer true as `WITHDRAWN`; keep what stands; say when the next digest is due, while
-//!    anything stands or waits, or delete the row. Commit.
+//!    `FOLDED`, with its id, and what is no longer true as `WITHDRAWN`; keep what stands.
+//! 4. lock the row, look what was gathered meanwhile, and say when the next digest is due, while anything stands or waits, or delete
+//!    the row. Commit. Who gathers more from here on waits for the commit, and finds the row as it is then.
 //!
 //! | state | who moves it on |
 //! |---|---|
@@ -52,9 +53,9 @@ use crate::{
     store::{
         StoreError, StoreFault,
         digests::{
-            DueDigest, Fate, Gathered, facts_of, fold, folded_by, insert_digest, keep_standing, lock_due_digest,
-            lock_gathered, lock_unsent_digest, orders_by_id, overdue_tasks, replace_digest, send_alone, settle_digest,
-            standing_of,
+            DueDigest, Fate, Gathered, facts_of, fold, folded_by, gathered_until, insert_digest, keep_standing,
+            lock_digest, lock_gathered, lock_unsent_digest, orders_by_id, overdue_tasks, replace_digest, send_alone,
+            settle_digest, standing_of, take_due_digest,
         },
     },
 };
@@ -156,7 +157,7 @@ async fn one(
     // Before anything is locked: reading the catalogue takes another connection.
     let catalogue = plant.snapshot.at(plant.store.catalogue_version().await?, &plant.store).await?;
     let mut transaction = plant.store.begin("tell a digest").await?;
-    let Some(due) = lock_due_digest(&mut transaction, now).await? else { return Ok(false) };
+    let Some(due) = take_due_digest(&mut transaction, now).await? else { return Ok(false) };
     *at_work = Some(due.address.clone());
     let mut cx =
         Context { catalogue: &catalogue, now, ids, actor: sweep::ACTOR, fallback: &plant.settings.fallback, cause: "" };
@@ -259,7 +260,9 @@ async fn tell_one(
     let stands: BTreeSet<Uuid> = outcome.standing.iter().map(|it| it.order_id).collect();
     let over: Vec<Uuid> = read.standing.iter().map(|it| it.order_id).filter(|id| !stands.contains(id)).collect();
     keep_standing(connection, &due.address, &outcome.standing, &over).await?;
-    settle_digest(connection, &due.address, if more { Some(now) } else { outcome.next }).await?;
+    lock_digest(connection, &due.address).await?;
+    let waits = gathered_until(connection, &due.address).await?.map(|until| if more { now } else { until });
+    settle_digest(connection, &due.address, waits.into_iter().chain(outcome.next).min()).await?;
     let folded = fresh.iter().filter(|fate| fate.told).count();
     Ok(DigestReport {
         made: usize::from(digest.is_some()),

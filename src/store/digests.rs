@@ -94,23 +94,57 @@ impl Store {
     }
 }
 
-/// Locks the digest that is due the longest, or that of one address; passes over what another daemon has locked.
+/// Takes on the digest that is due the longest, until the transaction ends; passes over what another daemon has taken on. The row
+/// itself stays free, so that who gathers more for the address does not wait.
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn lock_due_digest(
+pub(crate) async fn take_due_digest(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
 ) -> Result<Option<DueDigest>, StoreError> {
+    // Materialized, so that the locks are tried one by one, in this order, until one is free. 4714230 is next to the lock of the
+    // catalogue; another address with the same hash waits for its turn.
     sqlx::query_as!(
         DueDigest,
-        "SELECT address, user_id, due_at FROM digests WHERE due_at <= $1
-         ORDER BY due_at, address LIMIT 1 FOR UPDATE SKIP LOCKED",
+        r#"WITH due AS MATERIALIZED (
+             SELECT address, user_id, due_at FROM digests WHERE due_at <= $1 ORDER BY due_at, address LIMIT 20)
+         SELECT address, user_id, due_at FROM due
+         WHERE pg_try_advisory_xact_lock(4714230, hashtext(address)) LIMIT 1"#,
         now
     )
     .fetch_optional(connection)
     .await
-    .map_err(|error| StoreError::new("lock a digest", error))
+    .map_err(|error| StoreError::new("take a digest on", error))
+}
+
+/// Locks the row of an address, from here to the end of the transaction; `None` when it is not there (any more). Who gathers more
+/// waits for it.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn lock_digest(
+    connection: &mut PgConnection,
+    address: &str,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    sqlx::query_scalar!("SELECT due_at FROM digests WHERE address = $1 FOR UPDATE", address)
+        .fetch_optional(connection)
+        .await
+        .map_err(|error| StoreError::new("lock a digest", error))
+}
+
+/// When the earliest of what is gathered for an address should be told.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn gathered_until(
+    connection: &mut PgConnection,
+    address: &str,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    sqlx::query_scalar!("SELECT min(next_attempt_at) FROM outbox WHERE address = $1 AND state = 'GATHERED'", address)
+        .fetch_one(connection)
+        .await
+        .map_err(|error| StoreError::new("look what waits for a digest", error))
 }
 
 /// Locks what was gathered for an address, the oldest first, at most `limit`.
@@ -124,7 +158,7 @@ pub(crate) async fn lock_gathered(
     limit: i64,
 ) -> Result<Gathered, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT id, kind, user_id, recipient_name, order_id, created_at, detail,
+        r#"SELECT id, kind, user_id, recipient_name, order_id AS "order_id?", created_at, detail,
             message_holds(kind, order_id, visit_sequence, due_at, created_at, facts, $2) AS "holds!"
          FROM outbox WHERE address = $1 AND state = 'GATHERED' ORDER BY id LIMIT $3 FOR UPDATE"#,
         address,
@@ -186,7 +220,7 @@ pub(crate) async fn folded_by(
     limit: i64,
 ) -> Result<Vec<Waiting>, StoreError> {
     let rows = sqlx::query!(
-        r#"SELECT id, kind, order_id, created_at,
+        r#"SELECT id, kind, order_id AS "order_id?", created_at,
             message_holds(kind, order_id, visit_sequence, due_at, created_at, facts, $2) AS "holds!"
          FROM deliveries WHERE digest_id = $1 AND state = 'FOLDED' ORDER BY id LIMIT $3 FOR UPDATE"#,
         digest,

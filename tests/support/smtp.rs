@@ -451,9 +451,12 @@ impl<'a> Talk<'a> {
             self.stream.read_u8().await?;
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        while is_slow {
-            self.stream.read_u8().await?;
-            tokio::time::sleep(TRICKLE).await;
+        if is_slow {
+            // Until the other side has had enough.
+            loop {
+                self.stream.read_u8().await?;
+                tokio::time::sleep(TRICKLE).await;
+            }
         }
         let mut message = Vec::new();
         loop {
