@@ -1,4 +1,4 @@
-//! `andond check`: tests configuration, database, schema and mail, and says what to do.
+//! `andond check`: tests configuration, database, schema, webhooks and mail, and says what to do.
 
 use crate::{
     config::{Config, MailTransport},
@@ -68,6 +68,11 @@ pub async fn check(config: &Config) -> Vec<Finding> {
             store.close().await;
         }
     }
+    findings.push(match daemon::hooks(config) {
+        Err(error) => wrong("webhooks", error.to_string()),
+        Ok(hooks) if hooks.caller.allow().is_empty() => right("webhooks", "off: webhooks.allow is empty".into()),
+        Ok(_) => right("webhooks", format!("allowed to {}", config.webhooks.allow.join(", "))),
+    });
     findings.push(match daemon::mailer(config) {
         Err(error) => wrong("mail", error.to_string()),
         Ok(mailer) => match &config.mail.transport {

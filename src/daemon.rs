@@ -7,7 +7,10 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::{Config, MailTls, MailTransport},
-    domain::{alerts::backoff::Backoff, unmaintained},
+    domain::{
+        alerts::{backoff::Backoff, destination::AllowList},
+        unmaintained,
+    },
     grpc::{
         page_token::PageTokens,
         server::{self, Doors, ServerSettings},
@@ -15,13 +18,16 @@ use crate::{
     lifecycle::{self, Shutdown},
     mail::{Credentials, Deadlines, FolderMailer, Mailer, SmtpConfig, SmtpMailer, TlsMode},
     ops::{
-        Clock, DatabaseClock, FileClock, Plant, Settings,
+        Clock, DatabaseClock, FileClock, Plant, Settings, calls,
+        digest::{self, Patience},
         dispatch::{self, Breaker, Post, Sender},
         gather::Gatherer,
         replan, sweep,
+        webhooks::{Hooks, Lane},
     },
     schedule::{self, Bells},
     store::{Store, StoreSettings},
+    webhook::{self, Caller, CallerConfig},
 };
 
 /// How long stored answers are kept.
@@ -56,6 +62,9 @@ pub enum DaemonError {
     /// The mail server's settings cannot be used.
     #[error("mail: {0}")]
     Mail(#[from] crate::mail::SmtpConfigError),
+    /// Webhooks cannot be called as configured.
+    #[error("webhooks: {0}")]
+    Webhooks(String),
     /// The database refused, for good.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
@@ -129,6 +138,32 @@ pub fn mailer(config: &Config) -> Result<Box<dyn Mailer>, DaemonError> {
     })?))
 }
 
+/// The way out for webhooks as configured.
+///
+/// # Errors
+/// When a file cannot be read, or the settings cannot be used.
+pub fn hooks(config: &Config) -> Result<Hooks, DaemonError> {
+    let given = &config.webhooks;
+    let allow = AllowList::parse(&given.allow, given.allow_http).map_err(DaemonError::Webhooks)?;
+    let extra_ca_pem = match &given.ca_file {
+        Some(path) => Some(fs::read(path).map_err(|source| DaemonError::File { key: "webhooks.ca_file", source })?),
+        None => None,
+    };
+    let deadlines = webhook::Deadlines {
+        resolve: given.deadlines.resolve,
+        connect: given.deadlines.connect,
+        tls: given.deadlines.tls,
+        reply: given.deadlines.reply,
+        body: given.deadlines.body,
+        whole: given.deadlines.whole,
+    };
+    let caller = Caller::new(CallerConfig { allow, deadlines, extra_ca_pem })
+        .map_err(|error| DaemonError::Webhooks(error.to_string()))?;
+    let backoff = Backoff { first: given.retry_first, max: given.retry_max, give_up_after: given.give_up_after };
+    let lanes = usize::try_from(given.lanes).unwrap_or(1);
+    Ok(Hooks::new(caller, backoff, given.claim_lease, given.secret_overlap, lanes))
+}
+
 /// Certificate chain and key as configured, PEM; `None` when plain text is served.
 ///
 /// # Errors
@@ -156,6 +191,7 @@ async fn serve(config: Config, shutdown: Shutdown) -> Result<(), DaemonError> {
     let store = Store::open(&store_settings(&config))?;
     let tls = tls(&config)?;
     let mailer = mailer(&config)?;
+    let hooks = Arc::new(hooks(&config)?);
     let address = config.listen.address;
     let listener = TcpListener::bind(address).await.map_err(|source| DaemonError::Listen { address, source })?;
     let Some(page_token_key) = prepare_database(&store, &config, &shutdown).await? else { return Ok(()) };
@@ -171,6 +207,9 @@ async fn serve(config: Config, shutdown: Shutdown) -> Result<(), DaemonError> {
         gather_max: usize::try_from(config.gather.batch_max).unwrap_or(64),
         gather_lanes: usize::try_from(config.gather.lanes).unwrap_or(2),
         sweep_batch: usize::try_from(config.alerts.sweep_batch).unwrap_or(1_000),
+        outage_after: TimeDelta::from_std(config.alerts.outage_after).unwrap_or_default(),
+        storm_messages: i64::from(config.alerts.storm_messages),
+        storm_window: TimeDelta::from_std(config.alerts.storm_window).unwrap_or_default(),
     };
     let seed = u64::from_ne_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().unwrap_or_default());
     let plant = Plant::new(store.clone(), clock, settings, seed);
@@ -185,6 +224,7 @@ async fn serve(config: Config, shutdown: Shutdown) -> Result<(), DaemonError> {
     let bells = Bells::default();
     let mut scheduler = schedule::ring(&bells, config.alerts.tick).await?;
     spawn_work(&plant, &config, mailer, &bells, &shutdown);
+    shutdown.spawn(calling(Arc::clone(&plant), Arc::clone(&hooks), bells.clone(), shutdown.clone()));
 
     let address = listener.local_addr().unwrap_or(address);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -203,7 +243,7 @@ async fn serve(config: Config, shutdown: Shutdown) -> Result<(), DaemonError> {
         request_timeout: config.limits.request_timeout,
         tls,
     };
-    let doors = Doors { plant, gatherer, tokens: PageTokens::new(page_token_key) };
+    let doors = Doors { plant, gatherer, tokens: PageTokens::new(page_token_key), hooks };
     let stop = shutdown.clone();
     let served = server::serve(
         listener,
@@ -270,6 +310,7 @@ fn spawn_work(plant: &Arc<Plant>, config: &Config, mailer: Box<dyn Mailer>, bell
         breaker: Breaker::default(),
     });
     shutdown.spawn(sweeping(Arc::clone(plant), bells.clone(), shutdown.clone()));
+    shutdown.spawn(telling(Arc::clone(plant), bells.clone(), shutdown.clone()));
     shutdown.spawn(replanning(Arc::clone(plant), bells.clone(), shutdown.clone()));
     shutdown.spawn(tidying(Arc::clone(plant), bells.clone(), shutdown.clone()));
     for lane in 0..config.mail.connections {
@@ -295,9 +336,31 @@ async fn sweeping(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
             Ok(report) if report.examined > 0 => {
                 tracing::info!(?report, "sweep");
                 bells.ring_dispatch();
+                bells.digest.notify_one();
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the sweep was put off"),
+        }
+    }
+}
+
+async fn telling(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
+    let mut patience = Patience::default();
+    loop {
+        tokio::select! {
+            () = bells.digest.notified() => {}
+            () = shutdown.begun() => return,
+        }
+        match digest::tell(&plant, &mut patience, || shutdown.has_begun()).await {
+            Ok(report) if report.examined > 0 => {
+                tracing::info!(?report, "digests");
+                bells.ring_dispatch();
+                if report.left {
+                    bells.digest.notify_one();
+                }
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "digests were put off"),
         }
     }
 }
@@ -339,12 +402,43 @@ async fn tidying(plant: Arc<Plant>, bells: Bells, shutdown: Shutdown) {
                     break;
                 }
             }
+            for _ in 0..TIDY_ROUNDS_MAX {
+                let round = plant.store.forget_causes(before).await?;
+                forgotten += round;
+                if round == 0 || shutdown.has_begun() {
+                    break;
+                }
+            }
             Ok::<_, crate::store::StoreError>(forgotten)
         };
         match tidied.await {
             Ok(forgotten) => tracing::debug!(forgotten, "stored answers tidied"),
             Err(error) => tracing::warn!(%error, "tidying was put off"),
         }
+    }
+}
+
+/// Puts lanes to work for the webhooks that have something due.
+async fn calling(plant: Arc<Plant>, hooks: Arc<Hooks>, bells: Bells, shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = bells.call.notified() => {}
+            () = shutdown.begun() => return,
+        }
+        match calls::look(&plant, &hooks).await {
+            Ok(lanes) => {
+                for lane in lanes {
+                    shutdown.spawn(calling_one(Arc::clone(&plant), lane, shutdown.clone()));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "calling was put off"),
+        }
+    }
+}
+
+async fn calling_one(plant: Arc<Plant>, lane: Lane, shutdown: Shutdown) {
+    if let Err(error) = calls::run(&plant, &lane, || shutdown.has_begun()).await {
+        tracing::warn!(%error, "calling was put off");
     }
 }
 

@@ -14,3 +14,4 @@ pub mod ops;
 pub mod schedule;
 pub mod store;
 pub mod telemetry;
+pub mod webhook;

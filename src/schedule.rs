@@ -10,8 +10,12 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 pub struct Bells {
     /// Alarms may be due.
     pub sweep: Arc<Notify>,
+    /// Digests may be due.
+    pub digest: Arc<Notify>,
     /// Messages may be ready, or their leases may have ended.
     pub dispatch: Arc<Notify>,
+    /// Webhooks may have to be called.
+    pub call: Arc<Notify>,
     /// Open orders may have to be planned anew.
     pub replan: Arc<Notify>,
     /// Old answers may be forgotten.
@@ -24,16 +28,19 @@ impl Bells {
     pub fn ring_dispatch(&self) {
         self.dispatch.notify_waiters();
         self.dispatch.notify_one();
+        self.call.notify_one();
     }
 }
 
-/// Rings the bells from now on: sweep, replan and dispatch every `tick`, tidy every hour. Dropping the scheduler ends it.
+/// Rings the bells from now on: sweep, digest, replan and dispatch every `tick`, tidy every hour. Dropping the scheduler ends it.
 ///
 /// # Errors
 /// When a job cannot be set up.
 pub async fn ring(bells: &Bells, tick: Duration) -> Result<JobScheduler, JobSchedulerError> {
     let scheduler = JobScheduler::new().await?;
-    for (bell, every) in [(&bells.sweep, tick), (&bells.replan, tick), (&bells.tidy, Duration::from_hours(1))] {
+    for (bell, every) in
+        [(&bells.sweep, tick), (&bells.digest, tick), (&bells.replan, tick), (&bells.tidy, Duration::from_hours(1))]
+    {
         let bell = Arc::clone(bell);
         scheduler.add(Job::new_repeated(every, move |_, _| bell.notify_one())?).await?;
     }

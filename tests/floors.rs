@@ -6,10 +6,11 @@ use std::{
 };
 
 /// Floor by file or folder of `src/`, from the ground up. Rooms of the same floor see each other only where the name is the same.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 15] = [
     ("domain", 0),
     ("store", 1),
     ("mail", 1),
+    ("webhook", 1),
     ("ops", 2),
     ("grpc", 3),
     ("schedule", 3),
@@ -26,9 +27,10 @@ const FLOORS: [(&str, u8); 14] = [
 ];
 
 /// What only one floor may name.
-const RESERVED: [(&str, &[&str]); 8] = [
+const RESERVED: [(&str, &[&str]); 9] = [
     ("sqlx::", &["store"]),
     ("lettre::", &["mail"]),
+    ("hyper::", &["webhook"]),
     ("prost_types::", &["grpc", "cli"]),
     ("grpc::proto", &["grpc", "cli"]),
     ("include_proto!", &["grpc"]),

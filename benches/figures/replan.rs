@@ -201,7 +201,7 @@ async fn beside(options: &Options, stand: &Stand, plant: &Arc<Plant>, today: Nai
 /// Measures and prints.
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
 pub async fn measure(options: &Options, stand: &Stand) -> Result<(), Fault> {
-    let settings = Settings { fallback: "root@localhost".into(), gather_max: 64, gather_lanes: 2, sweep_batch: 1_000 };
+    let settings = Settings::default();
     let plant = Plant::new(stand.store(8)?, Arc::new(Real), settings, 7);
     let today: NaiveDate = sqlx::query_scalar("SELECT current_date").fetch_one(&stand.pool).await?;
     sqlx::query("UPDATE orders SET due_source = 'PLAN' WHERE due_source = 'MANUAL'").execute(&stand.pool).await?;

@@ -23,7 +23,7 @@ impl Clock for Still {
 }
 
 fn plant(stand: &Stand, now: DateTime<Utc>) -> Result<Arc<Plant>, Fault> {
-    let settings = Settings { fallback: "root@localhost".into(), gather_max: 64, gather_lanes: 2, sweep_batch: 1_000 };
+    let settings = Settings::default();
     Ok(Plant::new(stand.store(8)?, Arc::new(Still(now)), settings, 7))
 }
 

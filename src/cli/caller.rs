@@ -13,6 +13,7 @@ use crate::grpc::proto::v1::{
     order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
     people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
     task_service_client::TaskServiceClient, trigger_service_client::TriggerServiceClient,
+    webhook_service_client::WebhookServiceClient,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,6 +75,7 @@ impl Caller {
     client!(schedule, ScheduleServiceClient, "the schedule");
     client!(tasks, TaskServiceClient, "tasks");
     client!(triggers, TriggerServiceClient, "triggers");
+    client!(webhooks, WebhookServiceClient, "webhooks");
     client!(deliveries, DeliveryServiceClient, "deliveries");
 
     async fn channel(&self) -> Result<Channel, Failure> {

@@ -1,4 +1,4 @@
-//! `andon deliveries`: who was told what, and what the mail server said.
+//! `andon deliveries`: who was told what by what means, and what the other side said.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,8 @@ use super::{
     words,
 };
 use crate::grpc::proto::v1::{
-    Delivery, DeliveryState, GetDeliveryRequest, GetOrderRequest, ListDeliveriesRequest, RetryDeliveryRequest,
+    CancelDeliveryRequest, Delivery, DeliveryState, GetDeliveryRequest, GetOrderRequest, ListDeliveriesRequest,
+    RetryDeliveryRequest,
 };
 
 const PAGE_MAX: usize = 500;
@@ -37,6 +38,9 @@ pub enum Verb {
         /// Only those to this user
         #[arg(long, default_value = "", hide_default_value = true)]
         user: String,
+        /// Only those that this digest tells (id)
+        #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
+        digest: String,
         /// At most so many
         #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         limit: u64,
@@ -45,9 +49,19 @@ pub enum Verb {
     Show {
         /// Id of the message
         id: String,
-        /// Print the message itself as it was sent (RFC 5322), and nothing else
+        /// Print the message itself as it was sent (RFC 5322; to a webhook, JSON), and nothing else
         #[arg(long)]
         message: bool,
+    },
+    /// Take back a message that has not left yet, or may not leave once more
+    Cancel {
+        /// Id of the message
+        id: String,
+        /// Why, for the record
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+        #[command(flatten)]
+        write: Write,
     },
     /// Send a message again now that failed or waits
     Retry {
@@ -75,6 +89,12 @@ pub enum State {
     Uncertain,
     /// No longer true when its turn came
     Withdrawn,
+    /// Waits for the digest of its recipient
+    Gathered,
+    /// Told by a digest
+    Folded,
+    /// Taken back by a person
+    Cancelled,
 }
 
 impl State {
@@ -87,6 +107,9 @@ impl State {
             Self::Failed => DeliveryState::Failed,
             Self::Uncertain => DeliveryState::Uncertain,
             Self::Withdrawn => DeliveryState::Withdrawn,
+            Self::Gathered => DeliveryState::Gathered,
+            Self::Folded => DeliveryState::Folded,
+            Self::Cancelled => DeliveryState::Cancelled,
         }
     }
 }
@@ -97,14 +120,14 @@ impl State {
 /// The refusals of `DeliveryService`.
 pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
     match verb {
-        Verb::List { states, order, user, limit } => {
+        Verb::List { states, order, user, digest, limit } => {
             let order = match order {
                 Some(number) => id_of_order(caller, &number).await?,
                 None => String::new(),
             };
             let states = states.into_iter().map(|state| state.to_message().into()).collect();
             let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            list(caller, ListDeliveriesRequest { states, order, user, ..Default::default() }, limit).await
+            list(caller, ListDeliveriesRequest { states, order, user, digest, ..Default::default() }, limit).await
         }
         Verb::Show { id, message } => {
             let found = caller.deliveries().await?.get_delivery(GetDeliveryRequest { id }).await?.into_inner();
@@ -113,6 +136,13 @@ pub async fn run(caller: &Caller, verb: Verb) -> Result<Answer, Failure> {
                 return Ok(Answer::bytes(delivery.message));
             }
             Ok(answer(caller, &delivery, ""))
+        }
+        Verb::Cancel { id, reason, write } => {
+            let request_id = write.request_id();
+            let failure = Failure::of_write(&request_id);
+            let request = CancelDeliveryRequest { id, reason, request_id, validate_only: write.preview };
+            let back = caller.deliveries().await?.cancel_delivery(request).await.map_err(failure)?.into_inner();
+            Ok(answer(caller, &back.delivery.unwrap_or_default(), said("taken back", write.preview)))
         }
         Verb::Retry { id, write } => {
             let request_id = write.request_id();
@@ -160,14 +190,15 @@ async fn list(caller: &Caller, mut request: ListDeliveriesRequest, limit: usize)
 }
 
 fn table(deliveries: &[Delivery], colour: bool) -> String {
-    let mut sheet = Sheet::new(&["ID", "DECIDED", "STATE", "TO", "ABOUT", "ORDER", "DETAIL"], colour);
-    (0..3).for_each(|column| sheet.keep_whole(column));
+    let mut sheet = Sheet::new(&["ID", "DECIDED", "STATE", "VIA", "TO", "ABOUT", "ORDER", "DETAIL"], colour);
+    (0..4).for_each(|column| sheet.keep_whole(column));
     for it in deliveries {
         let to = if it.user.is_empty() { &it.address } else { &it.user };
         sheet.toned_row([
             (it.id.clone(), Tone::Faint),
             (dates::show_instant(it.create_time.as_ref()), Tone::Plain),
             (state(it), tone(it)),
+            (words::word(&it.channel, ""), Tone::Plain),
             (to.clone(), Tone::Plain),
             (words::word(&it.kind, ""), Tone::Plain),
             (it.order_number.clone(), Tone::Plain),
@@ -179,6 +210,18 @@ fn table(deliveries: &[Delivery], colour: bool) -> String {
 
 fn state(delivery: &Delivery) -> String {
     words::word(delivery.state().as_str_name(), "DELIVERY_STATE_")
+}
+
+/// Where a message stands, in a sentence; empty where the word says it.
+fn explained(delivery: &Delivery) -> &'static str {
+    match delivery.state() {
+        DeliveryState::Uncertain => ": its end was written and no reply was seen; it is sent once more",
+        DeliveryState::Gathered => ": waits for the digest of its recipient",
+        DeliveryState::Folded => ": told by a digest",
+        DeliveryState::Withdrawn => ": no longer true when its turn came",
+        DeliveryState::Cancelled => ": taken back by a person",
+        _ => "",
+    }
 }
 
 fn tone(delivery: &Delivery) -> Tone {
@@ -198,15 +241,18 @@ fn answer(caller: &Caller, delivery: &Delivery, said: &str) -> Answer {
 
 fn block(delivery: &Delivery, colour: bool) -> String {
     let to = if delivery.user.is_empty() { String::new() } else { format!("{} ", delivery.user) };
+    let next = if delivery.state() == DeliveryState::Gathered { "digest due" } else { "next attempt" };
     let facts = [
-        ("state", state(delivery)),
+        ("state", state(delivery) + explained(delivery)),
+        ("via", words::word(&delivery.channel, "")),
         ("to", format!("{to}<{}>", delivery.address)),
         ("about", words::word(&delivery.kind, "")),
         ("order", delivery.order_number.clone()),
         ("subject", delivery.subject.clone()),
         ("message id", delivery.message_id.clone()),
         ("decided", dates::show_instant(delivery.create_time.as_ref())),
-        ("next attempt", dates::show_instant(delivery.next_attempt_time.as_ref())),
+        (next, dates::show_instant(delivery.next_attempt_time.as_ref())),
+        ("digest", delivery.digest.clone()),
         ("settled", dates::show_instant(delivery.settle_time.as_ref())),
         ("detail", delivery.detail.clone()),
     ];

@@ -9,7 +9,8 @@ use tonic_types::StatusExt as _;
 use super::words::clean;
 use crate::grpc::proto::v1::{FieldViolation, Refusal};
 
-const REFUSED: u8 = 1;
+/// Refused, by the server or by what it called.
+pub const REFUSED: u8 = 1;
 /// Wrong command line or file.
 pub const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 3;

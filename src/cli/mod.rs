@@ -25,6 +25,7 @@ mod sheet;
 mod tasks;
 mod triggers;
 mod types;
+mod webhooks;
 mod words;
 
 use std::{
@@ -105,6 +106,9 @@ enum Noun {
     /// Triggers: what is told to whom, and when
     #[command(subcommand)]
     Triggers(triggers::Verb),
+    /// Webhooks: programs that are told by HTTP
+    #[command(subcommand)]
+    Webhooks(webhooks::Verb),
     /// Messages: who was told what, and what the mail server said
     #[command(subcommand)]
     Deliveries(deliveries::Verb),
@@ -164,6 +168,7 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::People(verb) => people::run(caller, verb).await,
         Noun::Tasks(verb) => tasks::run(caller, verb).await,
         Noun::Triggers(verb) => triggers::run(caller, verb).await,
+        Noun::Webhooks(verb) => webhooks::run(caller, verb).await,
         Noun::Deliveries(verb) => deliveries::run(caller, verb).await,
         Noun::Import(import) => import::run(caller, import).await,
         Noun::Apply(apply) => apply::run(caller, &apply).await,

@@ -26,6 +26,8 @@ pub struct Config {
     pub listen: ListenConfig,
     /// How messages leave.
     pub mail: MailConfig,
+    /// How programs are called.
+    pub webhooks: WebhooksConfig,
     /// Alarms and who hears of them.
     pub alerts: AlertsConfig,
     /// What a caller may ask for.
@@ -176,6 +178,48 @@ impl MailDeadlines {
     }
 }
 
+/// How programs are called.
+#[derive(Clone, Debug)]
+pub struct WebhooksConfig {
+    /// Hosts and addresses that may be called, as `AllowList` reads them; none: webhooks are off.
+    pub allow: Vec<String>,
+    /// Whether `http://` may be called as well.
+    pub allow_http: bool,
+    /// Authorities that may sign certificates besides those of the system, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Calls of one webhook at the same time.
+    pub lanes: u32,
+    /// How long a secret that was replaced signs as well.
+    pub secret_overlap: Duration,
+    /// The wait before the second try.
+    pub retry_first: Duration,
+    /// The longest wait between two tries; at least `retry_first`.
+    pub retry_max: Duration,
+    /// The age at which a message is given up.
+    pub give_up_after: Duration,
+    /// How long a message belongs to who took it; longer than a call can take.
+    pub claim_lease: Duration,
+    /// The longest each step of a call may take.
+    pub deadlines: WebhookDeadlines,
+}
+
+/// The longest each step of a call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebhookDeadlines {
+    /// Looking the name up.
+    pub resolve: Duration,
+    /// The connection.
+    pub connect: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// Writing the request until the head of the reply.
+    pub reply: Duration,
+    /// Reading the body of the reply.
+    pub body: Duration,
+    /// All of it together.
+    pub whole: Duration,
+}
+
 /// Alarms and who hears of them.
 #[derive(Clone, Debug)]
 pub struct AlertsConfig {
@@ -185,6 +229,12 @@ pub struct AlertsConfig {
     pub sweep_batch: u32,
     /// The time between two looks for due alarms, a whole number of seconds.
     pub tick: Duration,
+    /// What is found or leaves later than this was out: the first round after it is one digest per person.
+    pub outage_after: Duration,
+    /// Messages for one person within `storm_window`; more are told in a digest.
+    pub storm_messages: u32,
+    /// See `storm_messages`; whole minutes.
+    pub storm_window: Duration,
 }
 
 /// What a caller may ask for.

@@ -7,8 +7,10 @@ use std::{
 
 use super::{
     AlertsConfig, Config, DatabaseConfig, GatherConfig, LimitsConfig, ListenConfig, ListenTls, LogConfig, LogFormat,
-    MailConfig, MailDeadlines, MailTls, MailTransport, Secret, SmtpConfig, layers::Layers,
+    MailConfig, MailDeadlines, MailTls, MailTransport, Secret, SmtpConfig, WebhookDeadlines, WebhooksConfig,
+    layers::Layers,
 };
+use crate::domain::alerts::destination::AllowList;
 
 /// Reads every key; what is wrong is noted in `layers`.
 pub fn read(layers: &Layers) -> Config {
@@ -16,10 +18,14 @@ pub fn read(layers: &Layers) -> Config {
         database: database(layers),
         listen: listen(layers),
         mail: mail(layers),
+        webhooks: webhooks(layers),
         alerts: AlertsConfig {
             fallback_address: address(layers, "alerts.fallback_address"),
             sweep_batch: layers.number("alerts.sweep_batch", 1, 10_000),
             tick: seconds(layers, "alerts.tick_s", 1, 60),
+            outage_after: seconds(layers, "alerts.outage_after_s", 60, 86_400),
+            storm_messages: layers.number("alerts.storm_messages", 1, 10_000),
+            storm_window: Duration::from_mins(layers.number("alerts.storm_minutes", 1, 1_440).into()),
         },
         limits: LimitsConfig {
             concurrent_calls: layers.number("limits.concurrent_calls", 1, 10_000),
@@ -131,6 +137,39 @@ fn mail(layers: &Layers) -> MailConfig {
         let attempt = config.deadlines.attempt().as_millis();
         let reason = format!("must be longer than an attempt can take by mail.deadlines_ms: {attempt} ms");
         layers.refuse("mail.claim_lease_s", reason);
+    }
+    config
+}
+
+fn webhooks(layers: &Layers) -> WebhooksConfig {
+    let step = |name: &str| milliseconds(layers, &format!("webhooks.deadlines_ms.{name}"), 50, 60_000);
+    let config = WebhooksConfig {
+        allow: layers.list("webhooks.allow"),
+        allow_http: layers.truth("webhooks.allow_http"),
+        ca_file: layers.path("webhooks.ca_file"),
+        lanes: layers.number("webhooks.lanes", 1, 16),
+        secret_overlap: Duration::from_hours(u64::from(layers.number("webhooks.secret_overlap_h", 0, 720))),
+        retry_first: seconds(layers, "webhooks.retry_first_s", 1, 3_600),
+        retry_max: seconds(layers, "webhooks.retry_max_s", 1, 86_400),
+        give_up_after: Duration::from_hours(u64::from(layers.number("webhooks.give_up_after_h", 1, 720))),
+        claim_lease: seconds(layers, "webhooks.claim_lease_s", 5, 3_600),
+        deadlines: WebhookDeadlines {
+            resolve: step("resolve"),
+            connect: step("connect"),
+            tls: step("tls"),
+            reply: step("reply"),
+            body: step("body"),
+            whole: step("whole"),
+        },
+    };
+    if let Err(why) = AllowList::parse(&config.allow, config.allow_http) {
+        layers.refuse("webhooks.allow", why);
+    }
+    if config.retry_max < config.retry_first {
+        layers.refuse("webhooks.retry_max_s", "must be at least webhooks.retry_first_s");
+    }
+    if config.claim_lease <= config.deadlines.whole {
+        layers.refuse("webhooks.claim_lease_s", "must be longer than webhooks.deadlines_ms.whole");
     }
     config
 }

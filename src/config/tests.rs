@@ -212,6 +212,20 @@ fn nothing_secret_is_printed() {
 }
 
 #[test]
+fn webhooks_are_off_until_destinations_are_listed() {
+    assert!(from_env(&[URL]).expect("the defaults are good").webhooks.allow.is_empty());
+    let listed = from_env(&[URL, ("ANDON_WEBHOOKS__ALLOW", "hooks.example.com, 10.1.0.0/16")]).expect("two entries");
+    assert_eq!(listed.webhooks.allow, ["hooks.example.com", "10.1.0.0/16"]);
+    let wrong = [
+        URL,
+        ("ANDON_WEBHOOKS__ALLOW", "https://hooks.example.com/"),
+        ("ANDON_WEBHOOKS__RETRY_MAX_S", "29"),
+        ("ANDON_WEBHOOKS__CLAIM_LEASE_S", "12"),
+    ];
+    assert_eq!(refused_keys(from_env(&wrong)), ["webhooks.allow", "webhooks.claim_lease_s", "webhooks.retry_max_s"]);
+}
+
+#[test]
 fn variables_of_other_commands_are_left_alone() {
     assert!(
         from_env(&[URL, ("ANDON_SERVER", "x"), ("ANDON_TEST_POSTGRES", "x"), ("andon_x", "x"), ("PATH", "x")]).is_ok()

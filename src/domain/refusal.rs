@@ -231,6 +231,12 @@ pub enum Refusal {
     /// The task is open.
     #[error("the task is open; there is nothing to reopen")]
     TaskOpen,
+    /// The message cannot be taken back.
+    #[error("the message is {state}; only READY, GATHERED and UNCERTAIN ones can be taken back")]
+    NotCancellable {
+        /// Its state.
+        state: String,
+    },
     /// Another item of an atomic call was refused.
     #[error("nothing was changed, since item {index} was refused")]
     BatchRefused {

@@ -106,12 +106,14 @@ impl DeliveryService for Deliveries {
             states: states(&request.states, &mut v),
             order: optional(&request.order).map(|id| uuid("order", &id, &mut v)),
             user: optional(&request.user),
+            digest: optional(&request.digest).map(|id| uuid("digest", &id, &mut v)),
         };
         if let Some(user) = &filter.user {
             v.slug("user", user);
         }
         let size = page_size(request.page_size, &mut v);
-        let binding = format!("ListDeliveries {:?} {} {}", request.states, request.order, request.user).into_bytes();
+        let filters = (&request.states, &request.order, &request.user, &request.digest);
+        let binding = format!("ListDeliveries {filters:?}").into_bytes();
         let before: Option<Uuid> = self.tokens.open(&binding, &request.page_token, &mut v);
         checked(v)?;
         let mut rows = deliveries::list_deliveries(&self.plant, &filter, before, size + 1)
@@ -147,5 +149,20 @@ impl DeliveryService for Deliveries {
             .await
             .map_err(|failure| fail(&failure))?;
         Ok(Response::new(v1::RetryDeliveryResponse { delivery: Some(whole(seen)) }))
+    }
+
+    async fn cancel_delivery(&self, request: Request<v1::CancelDeliveryRequest>) -> Answer<v1::CancelDeliveryResponse> {
+        let mut request = request.into_inner();
+        let request_id = std::mem::take(&mut request.request_id);
+        let validate_only = std::mem::take(&mut request.validate_only);
+        let mut v = Violations::new();
+        let id = uuid("id", &request.id, &mut v);
+        v.line("reason", &request.reason, 0, 400);
+        let key = request_key("CancelDelivery", &request_id, &request, &mut v);
+        checked(v)?;
+        let seen = deliveries::cancel_delivery(Arc::clone(&self.plant), id, request.reason, key, validate_only)
+            .await
+            .map_err(|failure| fail(&failure))?;
+        Ok(Response::new(v1::CancelDeliveryResponse { delivery: Some(whole(seen)) }))
     }
 }

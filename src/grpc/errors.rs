@@ -106,6 +106,9 @@ pub fn sort(refusal: &Refusal) -> (Code, Reason, HashMap<String, String>) {
             facts(&[("state", state.clone()), ("closed_by", by.clone())]),
         ),
         Refusal::TaskOpen => (Code::FailedPrecondition, Reason::TaskOpen, none),
+        Refusal::NotCancellable { state } => {
+            (Code::FailedPrecondition, Reason::NotCancellable, facts(&[("state", state.clone())]))
+        }
         Refusal::BatchRefused { index } => {
             (Code::Aborted, Reason::BatchRefused, facts(&[("index", index.to_string())]))
         }

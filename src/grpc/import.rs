@@ -1,13 +1,11 @@
 //! `ImportOrders`: takes orders with their past from a stream, in batches, and answers each.
 
-use std::time::Instant;
-
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tonic::Streaming;
 
 use super::{
-    orders::{Orders, unit},
+    orders::{Orders, Origin, unit},
     orders_parse as parse, orders_render as render,
     proto::v1,
 };
@@ -70,7 +68,7 @@ impl Orders {
         first: i64,
         validate_only: bool,
     ) -> Vec<Result<v1::ImportOrdersResponse, tonic::Status>> {
-        let arrived = Instant::now();
+        let origin = Origin::now();
         let mut answers: Vec<v1::ImportOrdersResponse> = Vec::with_capacity(requests.len());
         let mut changes = Vec::new();
         let mut places = Vec::new();
@@ -92,7 +90,7 @@ impl Orders {
             answers.push(answer);
         }
         if !changes.is_empty() {
-            match self.carry_out(unit(changes, Mode::Each, None, validate_only, arrived)).await {
+            match self.carry_out(unit(changes, Mode::Each, None, validate_only, origin)).await {
                 Ok((outcomes, _, _)) => {
                     for (place, outcome) in places.into_iter().zip(&outcomes) {
                         match outcome {

@@ -18,3 +18,4 @@ pub mod schedule;
 pub mod server;
 pub mod tasks;
 pub mod triggers;
+pub mod webhooks;

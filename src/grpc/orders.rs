@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     domain::{
+        alerts::webhook::CAUSE_HEADER,
         catalogue::Catalogue,
         note::{Note, NoteKind},
         order::{Effects, Order},
@@ -73,9 +74,9 @@ impl Orders {
         change: Change,
         key: Option<RequestKey>,
         validate_only: bool,
-        arrived: Instant,
+        origin: Origin,
     ) -> Result<(v1::Order, v1::Effects, Effects), tonic::Status> {
-        let unit = unit(vec![change], Mode::Each, key, validate_only, arrived);
+        let unit = unit(vec![change], Mode::Each, key, validate_only, origin);
         let (outcomes, catalogue, now) = self.carry_out(unit).await?;
         match outcomes.into_iter().next() {
             Some(Outcome::Done { order, effects }) => {
@@ -93,9 +94,34 @@ pub(super) fn unit(
     mode: Mode,
     key: Option<RequestKey>,
     validate_only: bool,
-    arrived: Instant,
+    Origin { arrived, cause }: Origin,
 ) -> Unit {
-    Unit { changes, mode, one_type: false, key, validate_only, actor: PRINCIPAL.to_owned(), arrived }
+    Unit { changes, mode, one_type: false, key, validate_only, actor: PRINCIPAL.to_owned(), arrived, cause }
+}
+
+/// Where a change comes from: when its call arrived, and what led to it.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    arrived: Instant,
+    cause: String,
+}
+
+impl Origin {
+    /// Of a call that has just arrived, with the cause that its metadata name.
+    fn of<T>(request: &Request<T>) -> Result<Self, tonic::Status> {
+        let mut v = Violations::new();
+        let cause = request.metadata().get(CAUSE_HEADER).map(|cause| cause.to_str().unwrap_or("\0"));
+        if let Some(cause) = cause {
+            v.line(CAUSE_HEADER, cause, 1, 64);
+        }
+        checked(v)?;
+        Ok(Self { arrived: Instant::now(), cause: cause.unwrap_or_default().to_owned() })
+    }
+
+    /// Of what arrives now, and is led to by nothing.
+    pub(super) fn now() -> Self {
+        Self { arrived: Instant::now(), cause: String::new() }
+    }
 }
 
 fn checked(v: Violations) -> Result<(), tonic::Status> {
@@ -142,7 +168,7 @@ impl OrderService for Orders {
     type ImportOrdersStream = Pin<Box<dyn Stream<Item = Result<v1::ImportOrdersResponse, tonic::Status>> + Send>>;
 
     async fn create_order(&self, request: Request<v1::CreateOrderRequest>) -> Answer<v1::CreateOrderResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -151,12 +177,12 @@ impl OrderService for Orders {
         let key = request_key("CreateOrder", &id, &request, &mut v);
         checked(v)?;
         let change = Change::Create { order, on_behalf_of: request.on_behalf_of };
-        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        let (order, effects, _) = self.change(change, key, request.validate_only, origin).await?;
         Ok(Response::new(v1::CreateOrderResponse { order: Some(order), effects: Some(effects) }))
     }
 
     async fn create_orders(&self, request: Request<v1::CreateOrdersRequest>) -> Answer<v1::CreateOrdersResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -170,7 +196,7 @@ impl OrderService for Orders {
             .map(|order| Change::Create { order: Box::new(order), on_behalf_of: request.on_behalf_of.clone() })
             .collect();
         let (outcomes, catalogue, now) =
-            self.carry_out(unit(changes, mode, key, request.validate_only, arrived)).await?;
+            self.carry_out(unit(changes, mode, key, request.validate_only, origin)).await?;
         let results = render::results(&outcomes, &catalogue, now, request.validate_only);
         Ok(Response::new(v1::CreateOrdersResponse { results }))
     }
@@ -250,7 +276,7 @@ impl OrderService for Orders {
     }
 
     async fn advance_order(&self, request: Request<v1::AdvanceOrderRequest>) -> Answer<v1::AdvanceOrderResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -259,12 +285,12 @@ impl OrderService for Orders {
         let key = request_key("AdvanceOrder", &id, &request, &mut v);
         checked(v)?;
         let change = Change::Advance { order, advance, etag: super::parse::optional(&request.etag) };
-        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        let (order, effects, _) = self.change(change, key, request.validate_only, origin).await?;
         Ok(Response::new(v1::AdvanceOrderResponse { order: Some(order), effects: Some(effects) }))
     }
 
     async fn advance_orders(&self, request: Request<v1::AdvanceOrdersRequest>) -> Answer<v1::AdvanceOrdersResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -277,14 +303,14 @@ impl OrderService for Orders {
             .into_iter()
             .map(|order| Change::Advance { order, advance: Arc::clone(&advance), etag: None })
             .collect();
-        let unit = Unit { one_type: true, ..unit(changes, mode, key, request.validate_only, arrived) };
+        let unit = Unit { one_type: true, ..unit(changes, mode, key, request.validate_only, origin) };
         let (outcomes, catalogue, now) = self.carry_out(unit).await?;
         let results = render::results(&outcomes, &catalogue, now, request.validate_only);
         Ok(Response::new(v1::AdvanceOrdersResponse { results }))
     }
 
     async fn add_note(&self, request: Request<v1::AddNoteRequest>) -> Answer<v1::AddNoteResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -297,7 +323,7 @@ impl OrderService for Orders {
                 orders::is_question(&self.plant, &order, question).await.map_err(|failure| fail(&failure))?;
         }
         let change = Change::Note { order, note };
-        let (order, effects, did) = self.change(change, key, request.validate_only, arrived).await?;
+        let (order, effects, did) = self.change(change, key, request.validate_only, origin).await?;
         let note = did.note.as_ref().map(|note| render::note(note, &open_questions(note)));
         Ok(Response::new(v1::AddNoteResponse { note, order: Some(order), effects: Some(effects) }))
     }
@@ -306,7 +332,7 @@ impl OrderService for Orders {
         &self,
         request: Request<v1::AcknowledgeOrderRequest>,
     ) -> Answer<v1::AcknowledgeOrderResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -315,12 +341,12 @@ impl OrderService for Orders {
         let key = request_key("AcknowledgeOrder", &id, &request, &mut v);
         checked(v)?;
         let change = Change::Acknowledge { order, acknowledge };
-        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        let (order, effects, _) = self.change(change, key, request.validate_only, origin).await?;
         Ok(Response::new(v1::AcknowledgeOrderResponse { order: Some(order), effects: Some(effects) }))
     }
 
     async fn follow_order(&self, request: Request<v1::FollowOrderRequest>) -> Answer<v1::FollowOrderResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -329,12 +355,12 @@ impl OrderService for Orders {
         let key = request_key("FollowOrder", &id, &request, &mut v);
         checked(v)?;
         let change = Change::Follow { order, follow };
-        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        let (order, effects, _) = self.change(change, key, request.validate_only, origin).await?;
         Ok(Response::new(v1::FollowOrderResponse { order: Some(order), effects: Some(effects) }))
     }
 
     async fn set_due_date(&self, request: Request<v1::SetDueDateRequest>) -> Answer<v1::SetDueDateResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -343,12 +369,12 @@ impl OrderService for Orders {
         let key = request_key("SetDueDate", &id, &request, &mut v);
         checked(v)?;
         let change = Change::SetDueDate { order, due };
-        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        let (order, effects, _) = self.change(change, key, request.validate_only, origin).await?;
         Ok(Response::new(v1::SetDueDateResponse { order: Some(order), effects: Some(effects) }))
     }
 
     async fn update_order(&self, request: Request<v1::UpdateOrderRequest>) -> Answer<v1::UpdateOrderResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -356,7 +382,7 @@ impl OrderService for Orders {
         let key = request_key("UpdateOrder", &id, &request, &mut v);
         checked(v)?;
         let change = Change::Update { order, update: Box::new(update) };
-        let (order, effects, _) = self.change(change, key, request.validate_only, arrived).await?;
+        let (order, effects, _) = self.change(change, key, request.validate_only, origin).await?;
         Ok(Response::new(v1::UpdateOrderResponse { order: Some(order), effects: Some(effects) }))
     }
 
@@ -364,7 +390,7 @@ impl OrderService for Orders {
         &self,
         request: Request<v1::ChangeOrderTypeRequest>,
     ) -> Answer<v1::ChangeOrderTypeResponse> {
-        let arrived = Instant::now();
+        let origin = Origin::of(&request)?;
         let mut request = request.into_inner();
         let id = std::mem::take(&mut request.request_id);
         let mut v = Violations::new();
@@ -374,7 +400,7 @@ impl OrderService for Orders {
         let key = request_key("ChangeOrderType", &id, &request, &mut v);
         checked(v)?;
         let changes = refs.into_iter().map(|order| Change::ChangeType { order, change: Arc::clone(&change) }).collect();
-        let unit = Unit { one_type: true, ..unit(changes, mode, key, request.validate_only, arrived) };
+        let unit = Unit { one_type: true, ..unit(changes, mode, key, request.validate_only, origin) };
         let (outcomes, catalogue, now) = self.carry_out(unit).await?;
         let results = render::results(&outcomes, &catalogue, now, request.validate_only);
         Ok(Response::new(v1::ChangeOrderTypeResponse { results }))

@@ -1,6 +1,6 @@
 //! The service of users and departments.
 
-use std::{mem, sync::Arc};
+use std::{collections::BTreeMap, mem, sync::Arc};
 
 use tonic::{Request, Response};
 
@@ -11,15 +11,21 @@ use super::{
 };
 use crate::{
     domain::{
+        alerts::{
+            message::Topic,
+            preferences::{Pace, Preferences},
+        },
         catalogue::{Department, User},
-        edit::{DepartmentEdit, Responsibilities, UserEdit},
+        edit::{AlertsEdit, DepartmentEdit, Responsibilities, UserEdit},
         refusal::{Kind, Refusal},
         violation::Violations,
     },
     ops::{Plant, catalogue},
 };
 
-const USER_FIELDS: [&str; 6] = ["display_name", "email", "roles", "inactive", "language", "zone"];
+const USER_FIELDS: [&str; 7] = ["display_name", "email", "roles", "inactive", "language", "zone", "alerts"];
+const ALERT_FIELDS: [&str; 5] =
+    ["alerts.pace", "alerts.paces", "alerts.digest_minutes", "alerts.calendar", "alerts.skip_own"];
 const DEPARTMENT_FIELDS: [&str; 5] = ["name", "managers", "inactive", "members", "calendar"];
 
 /// Users and departments of one plant.
@@ -85,7 +91,7 @@ impl PeopleService for People {
         let (id, validate_only) = (mem::take(&mut request.request_id), mem::take(&mut request.validate_only));
         let mut write = edits::write("UpdateUser", &id, validate_only, &request, &mut v);
         write.expected_plan = optional(&request.expected_plan);
-        let mask = Mask::parse(request.update_mask.as_ref(), &USER_FIELDS, &[], &mut v);
+        let mask = Mask::parse(request.update_mask.as_ref(), &USER_FIELDS, &ALERT_FIELDS, &mut v);
         v.id("reassign_to", &request.reassign_to);
         let edit = user_edit(&required("user", request.user)?, &mask, &mut v);
         settle(v)?;
@@ -168,10 +174,75 @@ fn user_edit(user: &v1::User, mask: &Mask, v: &mut Violations) -> UserEdit {
         inactive: mask.pick("inactive", || user.inactive),
         language: mask.pick("language", || user.language.clone()),
         zone: mask.pick("zone", || user.zone.clone()),
+        alerts: alerts_edit(user.alerts.as_ref(), mask, v),
         reassign_to: None,
     };
     v.within("user.", |v| edit.check(v));
     edit
+}
+
+fn alerts_edit(given: Option<&v1::AlertPreferences>, mask: &Mask, v: &mut Violations) -> AlertsEdit {
+    let named = |part: &str| mask.names("alerts") || mask.names(part);
+    let nothing = v1::AlertPreferences::default();
+    let given = given.unwrap_or(&nothing);
+    let pace = named("alerts.pace").then(|| pace("user.alerts.pace", given.pace, v));
+    let by_topic = named("alerts.paces").then(|| {
+        let mut by_topic = BTreeMap::new();
+        for (kind, chosen) in &given.paces {
+            let field = format!("user.alerts.paces[{}]", kind.chars().take(40).collect::<String>());
+            let topic = Topic::parse_chosen(kind);
+            if topic.is_none() {
+                v.add(
+                    &field,
+                    format!("is no kind of message; known are: {}", Topic::CHOSEN.map(Topic::as_str).join(", ")),
+                );
+            }
+            let chosen = self::pace(&field, *chosen, v);
+            by_topic.extend(topic.zip(chosen));
+        }
+        by_topic
+    });
+    AlertsEdit {
+        pace: pace.map(Option::unwrap_or_default),
+        by_topic,
+        digest_minutes: named("alerts.digest_minutes").then(|| given.digest_minutes.clone()),
+        calendar: named("alerts.calendar").then(|| given.calendar.clone()),
+        skip_own: named("alerts.skip_own").then_some(given.skip_own),
+    }
+}
+
+/// A pace; `None` when it is not set.
+fn pace(field: &str, given: i32, v: &mut Violations) -> Option<Pace> {
+    match v1::AlertPace::try_from(given) {
+        Ok(v1::AlertPace::Unspecified) => None,
+        Ok(v1::AlertPace::Immediate) => Some(Pace::Immediate),
+        Ok(v1::AlertPace::Digest) => Some(Pace::Digest),
+        Err(_) => {
+            v.add(field, "is not a known pace");
+            None
+        }
+    }
+}
+
+fn render_pace(pace: Pace) -> v1::AlertPace {
+    match pace {
+        Pace::Immediate => v1::AlertPace::Immediate,
+        Pace::Digest => v1::AlertPace::Digest,
+    }
+}
+
+fn render_alerts(alerts: &Preferences) -> v1::AlertPreferences {
+    v1::AlertPreferences {
+        pace: render_pace(alerts.pace).into(),
+        paces: alerts
+            .by_topic
+            .iter()
+            .map(|(topic, pace)| (topic.as_str().to_owned(), render_pace(*pace).into()))
+            .collect(),
+        digest_minutes: alerts.digest_times.iter().map(|minute| i32::from(*minute)).collect(),
+        calendar: alerts.calendar.clone(),
+        skip_own: alerts.skip_own,
+    }
 }
 
 fn department_edit(department: &v1::Department, mask: &Mask, v: &mut Violations) -> DepartmentEdit {
@@ -211,6 +282,7 @@ fn render_user(user: &User) -> v1::User {
         update_time: Some(render_instant(user.updated_at)),
         language: user.language.clone(),
         zone: user.zone.clone(),
+        alerts: Some(render_alerts(&user.alerts)),
     }
 }
 

@@ -24,16 +24,18 @@ use super::{
             schedule_service_server::{self, ScheduleServiceServer},
             task_service_server::{self, TaskServiceServer},
             trigger_service_server::{self, TriggerServiceServer},
+            webhook_service_server::{self, WebhookServiceServer},
         },
     },
     schedule::Schedule,
     tasks::Tasks,
     triggers::Triggers,
+    webhooks::Webhooks,
 };
-use crate::ops::{Plant, gather::Gatherer};
+use crate::ops::{Plant, gather::Gatherer, webhooks::Hooks};
 
 /// The services as health checks name them; the empty name stands for all.
-pub const SERVICES: [&str; 9] = [
+pub const SERVICES: [&str; 10] = [
     "",
     order_service_server::SERVICE_NAME,
     delivery_service_server::SERVICE_NAME,
@@ -43,6 +45,7 @@ pub const SERVICES: [&str; 9] = [
     schedule_service_server::SERVICE_NAME,
     task_service_server::SERVICE_NAME,
     trigger_service_server::SERVICE_NAME,
+    webhook_service_server::SERVICE_NAME,
 ];
 /// Bytes of one request, at most: a bulk call of 1 000 orders with long notes fits.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -75,6 +78,8 @@ pub struct Doors {
     pub gatherer: Gatherer,
     /// Seals page tokens.
     pub tokens: PageTokens,
+    /// How webhooks leave.
+    pub hooks: Arc<Hooks>,
 }
 
 /// Serves until `stop` ends, then finishes the calls that run.
@@ -94,7 +99,7 @@ pub async fn serve(
     }
     let mut routes = tonic::service::RoutesBuilder::default();
     add_health(&mut routes);
-    let Doors { plant, gatherer, tokens } = doors;
+    let Doors { plant, gatherer, tokens, hooks } = doors;
     let orders = Orders::new(Arc::clone(&plant), gatherer, tokens.clone());
     routes.add_service(OrderServiceServer::new(orders).max_decoding_message_size(REQUEST_BYTES_MAX));
     routes.add_service(DeliveryServiceServer::new(Deliveries::new(Arc::clone(&plant), tokens.clone())));
@@ -103,6 +108,7 @@ pub async fn serve(
     routes.add_service(ScheduleServiceServer::new(Schedule::new(Arc::clone(&plant), tokens)));
     routes.add_service(CalendarServiceServer::new(Calendars::new(Arc::clone(&plant))));
     routes.add_service(TriggerServiceServer::new(Triggers::new(Arc::clone(&plant))));
+    routes.add_service(WebhookServiceServer::new(Webhooks::new(Arc::clone(&plant), hooks)));
     routes.add_service(PeopleServiceServer::new(People::new(plant)));
     if let Ok(reflection) = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)

@@ -407,7 +407,7 @@ pub async fn update_stages(plant: &Arc<Plant>, edit: StagesEdit, write: Write) -
 }
 
 /// The row that an edit is about: the last of its kind, since what it hands over stands before it.
-fn row_of<T: Clone>(done: &Done<'_>, pick: impl Fn(&Change) -> Option<&T>) -> T {
+pub(super) fn row_of<T: Clone>(done: &Done<'_>, pick: impl Fn(&Change) -> Option<&T>) -> T {
     done.edited.changes.iter().rev().find_map(pick).cloned().expect("an edit has the row that it is about")
 }
 

@@ -90,6 +90,49 @@ pub async fn retry_delivery(
     .unwrap_or(Err(Failure::GivenUp("the retry ended without an answer")))
 }
 
+/// Takes back a message that has not left, or may not leave once more. Carried out in a task of its own.
+///
+/// # Errors
+/// `RequestIdReused`, `NotFound`, `NotCancellable`, or when the database fails.
+pub async fn cancel_delivery(
+    plant: std::sync::Arc<Plant>,
+    id: Uuid,
+    reason: String,
+    key: Option<RequestKey>,
+    validate_only: bool,
+) -> Result<DeliverySeen, Failure> {
+    tokio::spawn(async move {
+        if repeated(&plant, key.as_ref()).await? {
+            return get_delivery(&plant, id).await;
+        }
+        let seen = get_delivery(&plant, id).await?;
+        if !matches!(seen.row.state.as_str(), "READY" | "GATHERED" | "UNCERTAIN") {
+            return Err(Refusal::NotCancellable { state: seen.row.state }.into());
+        }
+        if validate_only {
+            return Ok(seen);
+        }
+        let (database_now, _) = plant.store.clock_and_version().await?;
+        let bound = key.as_ref().map(|key| (key.id.as_str(), key.fingerprint.as_slice()));
+        let detail = if reason.is_empty() { "taken back".to_owned() } else { format!("taken back: {reason}") };
+        match plant.store.cancel_delivery(id, &detail, plant.clock.now(database_now), bound).await {
+            // As in `retry_delivery`.
+            Err(error) if error.fault == StoreFault::Constraint("requests_pkey".into()) => {
+                repeated(&plant, key.as_ref()).await?;
+            }
+            Err(error) => return Err(error.into()),
+            Ok(true) => {}
+            Ok(false) => {
+                let seen = get_delivery(&plant, id).await?;
+                return Err(Refusal::NotCancellable { state: seen.row.state }.into());
+            }
+        }
+        get_delivery(&plant, id).await
+    })
+    .await
+    .unwrap_or(Err(Failure::GivenUp("the taking back ended without an answer")))
+}
+
 /// Whether a call with this key was carried out before.
 async fn repeated(plant: &Plant, key: Option<&RequestKey>) -> Result<bool, Failure> {
     let Some(key) = key else { return Ok(false) };

@@ -12,10 +12,15 @@
 //! The lease is longer than an attempt can take (every step of the conversation has its deadline), and beginning renews it, so a
 //! message whose lease has ended is in nobody's hands. Settling a message whose claim was lost changes nothing.
 //!
+//! A message that was claimed and not tried may be gathered for a digest instead, when there are too many for one person (`brake`).
+//!
 //! A fault of the transport (unreachable, TLS, authentication) stops all lanes for a while, and costs no message an attempt.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -24,7 +29,7 @@ use uuid::Uuid;
 
 use super::{Plant, kill_point};
 use crate::{
-    domain::alerts::{backoff::Backoff, message::MessageFacts},
+    domain::alerts::{backoff::Backoff, digest, message::MessageFacts},
     mail::{Delivery, Envelope, MailLane, Mailer, Outgoing, bare_address, render, thread_of},
     store::{
         StoreError,
@@ -34,6 +39,8 @@ use crate::{
 
 /// Messages that a lane claims at once.
 const CLAIM_MAX: i64 = 10;
+/// Messages that come to nothing one after the other before their destination is given a rest.
+const FAILURES_MAX: u32 = 5;
 
 /// How messages leave this plant.
 pub struct Post {
@@ -65,6 +72,7 @@ impl std::fmt::Debug for Post {
 #[derive(Debug, Default)]
 pub struct Breaker {
     open: Mutex<Option<(Instant, u32)>>,
+    failures: AtomicU32,
 }
 
 impl Breaker {
@@ -74,7 +82,7 @@ impl Breaker {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).is_none_or(|(until, _)| Instant::now() >= until)
     }
 
-    fn trip(&self, backoff: &Backoff, jitter: f64) -> Duration {
+    pub(super) fn trip(&self, backoff: &Backoff, jitter: f64) -> Duration {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let times = open.map_or(1, |(_, times)| times + 1);
         // A tenth of the pause of a message: the server is asked again soon, and no message pays for it.
@@ -83,8 +91,22 @@ impl Breaker {
         pause
     }
 
-    fn reset(&self) {
+    pub(super) fn reset(&self) {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.failures.store(0, Ordering::Relaxed);
+    }
+
+    /// Rests for so long, as the other side asked.
+    pub(super) fn rest(&self, pause: Duration) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        *open = Some((Instant::now() + pause, open.map_or(0, |(_, times)| times)));
+    }
+
+    /// Takes note of a message that came to nothing; the fifth in a row, and each after it, makes for a rest.
+    pub(super) fn failed(&self, backoff: &Backoff, jitter: f64) {
+        if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES_MAX {
+            self.trip(backoff, jitter);
+        }
     }
 }
 
@@ -142,10 +164,11 @@ impl Sender {
         let (database_now, _) = plant.store.clock_and_version().await?;
         let now = plant.clock.now(database_now);
         let token = plant.next_id(now);
-        let claimed = plant.store.claim_messages(token, now, post.lease, CLAIM_MAX).await?;
+        let mut claimed = plant.store.claim_messages(token, now, post.lease, CLAIM_MAX).await?;
         let claimed_at = Instant::now();
         kill_point("dispatch-after-claim");
         report.claimed = claimed.len();
+        brake(plant, &mut claimed, token, now).await?;
         for message in claimed {
             if stop() {
                 plant.store.release(token, None, "").await?;
@@ -279,6 +302,32 @@ fn rendering(post: &Post, message: &Claimed) -> Result<Rendering, String> {
     };
     let rendered = render(&message.facts, &envelope).map_err(|error| error.to_string())?;
     Ok(Rendering { subject: rendered.subject, message_id, bytes: rendered.bytes })
+}
+
+/// Gathers what would be too much for one person, or has waited through an outage of the mail server: it is told by a digest.
+/// Digests are not counted, nor what waits for one. So a person gets at most as many single messages within the time as are allowed,
+/// and a digest at its end.
+async fn brake(plant: &Plant, claimed: &mut Vec<Claimed>, token: Uuid, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let mut addresses: Vec<String> = claimed.iter().map(|message| message.address.clone()).collect();
+    addresses.sort();
+    addresses.dedup();
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let settings = &plant.settings;
+    let since = now - settings.storm_window;
+    let crowds = plant.store.crowds(&addresses, since, now - settings.outage_after, settings.storm_messages).await?;
+    for crowd in crowds {
+        let (until, why) = if crowd.waited > 1 {
+            (now, digest::WAITED)
+        } else {
+            (crowd.first_at.unwrap_or(now) + settings.storm_window, digest::STORM)
+        };
+        let gathered = plant.store.gather(&crowd.address, token, until, why).await?;
+        tracing::info!(address = %crowd.address, claimed = gathered.len(), why, "messages were gathered");
+        claimed.retain(|message| !gathered.contains(&message.id));
+    }
+    Ok(())
 }
 
 /// Takes back what senders that are gone had claimed. Returns how many messages.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::{
@@ -11,9 +11,11 @@ use crate::{
 };
 
 mod bridge;
+pub mod calls;
 pub mod catalogue;
 pub mod clock;
 pub mod deliveries;
+pub mod digest;
 pub mod dispatch;
 pub mod edit;
 pub mod explain;
@@ -28,6 +30,7 @@ pub mod sweep;
 pub mod tasks;
 pub mod test_trigger;
 pub mod unit;
+pub mod webhooks;
 pub mod write;
 
 pub use clock::{Clock, DatabaseClock, FileClock};
@@ -70,6 +73,26 @@ pub struct Settings {
     pub gather_lanes: usize,
     /// Orders that one batch of the sweep takes.
     pub sweep_batch: usize,
+    /// What is found or leaves later than this was out; the first round after it is one digest per person.
+    pub outage_after: TimeDelta,
+    /// Messages for one address within `storm_window`; more are gathered.
+    pub storm_messages: i64,
+    /// See `storm_messages`.
+    pub storm_window: TimeDelta,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            fallback: "root@localhost".to_owned(),
+            gather_max: 64,
+            gather_lanes: 2,
+            sweep_batch: 1_000,
+            outage_after: TimeDelta::minutes(15),
+            storm_messages: 20,
+            storm_window: TimeDelta::minutes(10),
+        }
+    }
 }
 
 /// The parts that every verb works with.

@@ -60,7 +60,7 @@ impl SweepReport {
 /// When the database fails; what earlier batches recorded stays.
 pub async fn sweep(plant: &Plant) -> Result<SweepReport, StoreError> {
     let mut report = SweepReport::default();
-    // The first batch alone: orders that were imported together are then told in one digest.
+    // The first batch alone: most of the time there is no other.
     report.add(run(plant, 1).await?);
     if report.left {
         let (one, other) = tokio::join!(run(plant, BATCHES_MAX / LANES), run(plant, BATCHES_MAX / LANES));
@@ -109,9 +109,9 @@ async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> 
         if timed { Told::of_visits(alerts_of(&mut transaction, &visits).await?) } else { Told::overdue(&facts.found) };
     let mut cx =
         Context { catalogue: &catalogue, now, ids, actor: ACTOR, fallback: &plant.settings.fallback, cause: "" };
-    let mut decisions: Vec<_> =
-        facts.found.iter().map(|fact| alarm::alarm(&fact.order, told.of(&fact.order), &mut cx)).collect();
-    alarm::fold_first_digest(&mut decisions);
+    let outage_after = plant.settings.outage_after;
+    let decisions: Vec<_> =
+        facts.found.iter().map(|fact| alarm::alarm(&fact.order, told.of(&fact.order), outage_after, &mut cx)).collect();
     let mut writes = Writes::default();
     for decision in &decisions {
         writes.add(decision, now);

@@ -138,6 +138,8 @@ pub struct Unit {
     pub actor: String,
     /// When the call arrived.
     pub arrived: Instant,
+    /// What led to the call, as it says itself: a trigger that has acted for it does not act again. Empty = nothing.
+    pub cause: String,
 }
 
 /// What one change did.

@@ -17,7 +17,7 @@
 //! order after that, the answer is `EtagMismatch`, so two callers at once never make a double step.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Instant,
 };
@@ -34,7 +34,7 @@ use super::{
 use crate::{
     domain::{
         acknowledge, advance,
-        alerts::fire::follow_up,
+        alerts::fire::{acted, follow_up, hold_back},
         catalogue::Catalogue,
         change_type, create,
         ids::Ids,
@@ -60,6 +60,9 @@ const ATTEMPTS_TOGETHER: u32 = 4;
 /// The revision that each unit, by its place, saw of an order when it first read it: another one later was made by somebody
 /// else in between.
 type Seen = HashMap<(usize, Uuid), i64>;
+
+/// The triggers that have acted, by cause.
+type Acted = BTreeMap<String, BTreeSet<String>>;
 
 /// What a round knows.
 struct Loaded {
@@ -148,6 +151,7 @@ async fn round(
         });
     }
     let now = plant.clock.now(known.database_now);
+    let mut acted = acted_for(plant, units, &left).await?;
     let mut taken = HashSet::new();
     let mut decided: Vec<(usize, Vec<Outcome>, Vec<Decision>)> = Vec::new();
     let mut first = 0;
@@ -167,19 +171,40 @@ async fn round(
             arrived_us: known.placed.us(unit.arrived),
             index,
             seen,
+            acted: acted.get(&unit.cause),
         };
         let Some((outcomes, decisions)) = round.decide(unit, span, &mut taken) else { continue };
         let refused = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Refused(_)));
         let stored =
             if (refused || decisions.is_empty()) && !look_up_first { stored_answer(plant, unit).await? } else { None };
-        match stored {
-            Some(answer) => answered.push((index, answer)),
-            None => decided.push((index, outcomes, decisions)),
+        if let Some(answer) = stored {
+            answered.push((index, answer));
+            continue;
         }
+        // A trigger acts for one call at most: for all that this one does, and for none after it.
+        if !unit.cause.is_empty() {
+            acted.entry(unit.cause.clone()).or_default().extend(rules(&decisions).map(str::to_owned));
+        }
+        decided.push((index, outcomes, decisions));
     }
     apply(plant, units, &decided, known.catalogue_version, now).await?;
     answered.extend(decided.into_iter().map(|(index, outcomes, _)| (index, Answered { outcomes, at: now })));
     Ok(answered)
+}
+
+/// The triggers that have acted for the causes of these units. Only calls with a cause pay for it.
+async fn acted_for(plant: &Plant, units: &[Unit], open: &[usize]) -> Result<Acted, StoreError> {
+    let causes: BTreeSet<&String> =
+        open.iter().map(|index| &units[*index].cause).filter(|cause| !cause.is_empty()).collect();
+    if causes.is_empty() {
+        return Ok(Acted::new());
+    }
+    plant.store.acted_triggers(&causes.into_iter().cloned().collect::<Vec<_>>()).await
+}
+
+/// The triggers that act in these decisions.
+fn rules(decisions: &[Decision]) -> impl Iterator<Item = &str> {
+    decisions.iter().flat_map(|decision| acted(&decision.effects))
 }
 
 /// The stored answer to a unit's request id: `None` when there is no id, or nothing is stored for it.
@@ -268,6 +293,8 @@ struct Round<'a> {
     arrived_us: i64,
     index: usize,
     seen: &'a Seen,
+    /// The triggers that have acted for the cause of the unit.
+    acted: Option<&'a BTreeSet<String>>,
 }
 
 impl Round<'_> {
@@ -368,7 +395,7 @@ impl Round<'_> {
             ids: self.ids,
             actor: &unit.actor,
             fallback: &self.plant.settings.fallback,
-            cause: "",
+            cause: &unit.cause,
         };
         let found = |order: &OrderRef| {
             let refusal = || Refusal::NotFound { kind: Kind::Order, id: order.to_string() };
@@ -431,6 +458,9 @@ impl Round<'_> {
         if let Decided::Change(decision) = &mut decided {
             let before = self.known.orders[place].as_ref().filter(|_| !decision.created).map(|fact| &fact.order);
             follow_up(before, decision, &mut cx);
+            if let Some(acted) = self.acted {
+                hold_back(decision, acted);
+            }
         }
         Ok(decided)
     }
@@ -470,6 +500,12 @@ async fn apply(
     for (index, outcomes, decisions) in decided {
         for decision in decisions {
             writes.add(decision, now);
+        }
+        let cause = &units[*index].cause;
+        if !cause.is_empty() {
+            for rule in rules(decisions).collect::<BTreeSet<_>>() {
+                writes.acted(cause, rule, now);
+            }
         }
         if let Some(key) = units[*index].key.as_ref().filter(|_| !decisions.is_empty()) {
             let outcome = serde_json::to_vec(outcomes)

@@ -28,6 +28,7 @@ impl CatalogueEdit {
             Change::ScheduleMethod(method, version) => self.write_schedule_method(*method, *version).await,
             Change::Trigger(trigger) => self.write_trigger(trigger).await,
             Change::TriggerRemoved(id) => self.remove_trigger(id).await,
+            Change::Webhook(webhook) => self.write_webhook(webhook).await,
         }
     }
 
@@ -322,7 +323,7 @@ impl CatalogueEdit {
 }
 
 /// A row is written as long as it is the version that was decided on.
-fn guard(operation: &'static str, written: bool) -> Result<(), StoreError> {
+pub(super) fn guard(operation: &'static str, written: bool) -> Result<(), StoreError> {
     if written {
         return Ok(());
     }

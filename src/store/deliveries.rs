@@ -68,6 +68,8 @@ pub struct DeliveryFilter {
     pub order: Option<Uuid>,
     /// To this user.
     pub user: Option<String>,
+    /// Told by this digest.
+    pub digest: Option<Uuid>,
 }
 
 impl Store {
@@ -94,6 +96,7 @@ impl Store {
                     FROM outbox
                     WHERE ($1::text[] IS NULL OR state = ANY($1)) AND ($2::uuid IS NULL OR order_id = $2)
                       AND ($3::text IS NULL OR user_id = $3) AND ($4::uuid IS NULL OR id < $4)
+                      AND $6::uuid IS NULL
                     ORDER BY id DESC LIMIT $5)
                    UNION ALL
                    (SELECT id, kind, state, user_id, address, order_id, order_number, subject, message_id, attempts,
@@ -101,6 +104,7 @@ impl Store {
                     FROM deliveries
                     WHERE ($1::text[] IS NULL OR state = ANY($1)) AND ($2::uuid IS NULL OR order_id = $2)
                       AND ($3::text IS NULL OR user_id = $3) AND ($4::uuid IS NULL OR id < $4)
+                      AND ($6::uuid IS NULL OR digest_id = $6)
                     ORDER BY id DESC LIMIT $5)
                ) AS both_tables
                ORDER BY 1 DESC LIMIT $5"#,
@@ -108,7 +112,8 @@ impl Store {
             filter.order,
             filter.user,
             before,
-            limit
+            limit,
+            filter.digest
         )
         .fetch_all(&self.calls)
         .await
@@ -222,5 +227,47 @@ impl Store {
         .await
         .map(|row| row.count == 1)
         .map_err(|error| StoreError::new("retry a delivery", error))
+    }
+
+    /// Takes back a message that is ready, gathered or uncertain. False when it is in none of these states. With a key, the answer
+    /// to it is stored in the same transaction.
+    ///
+    /// # Errors
+    /// When the database fails; `Constraint` when the key is taken.
+    pub async fn cancel_delivery(
+        &self,
+        id: Uuid,
+        detail: &str,
+        now: DateTime<Utc>,
+        key: Option<(&str, &[u8])>,
+    ) -> Result<bool, StoreError> {
+        sqlx::query!(
+            r#"WITH gone AS (
+                   DELETE FROM outbox WHERE id = $1 AND state IN ('READY', 'GATHERED', 'UNCERTAIN')
+                   RETURNING id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence,
+                       due_at, facts, attempts, uncertain_count, subject, message_id, message, created_at, channel, rule),
+               done AS (
+                   INSERT INTO deliveries (
+                       id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
+                       facts, state, attempts, uncertain_count, detail, subject, message_id, message, created_at, settled_at,
+                       channel, rule)
+                   SELECT id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
+                       facts, 'CANCELLED', attempts, uncertain_count, $3, subject, message_id, message, created_at, $2, channel,
+                       rule
+                   FROM gone RETURNING id),
+               answered AS (
+                   INSERT INTO requests (id, fingerprint, outcome, created_at)
+                   SELECT $4, $5, ''::bytea, $2 FROM done WHERE $4::text IS NOT NULL)
+               SELECT count(*) AS "count!" FROM done"#,
+            id,
+            now,
+            detail,
+            key.map(|(id, _)| id),
+            key.map(|(_, fingerprint)| fingerprint)
+        )
+        .fetch_one(&self.calls)
+        .await
+        .map(|row| row.count == 1)
+        .map_err(|error| StoreError::new("take a delivery back", error))
     }
 }

@@ -12,6 +12,7 @@ pub mod catalogue_edit;
 mod catalogue_rows;
 pub mod dates;
 pub mod deliveries;
+pub mod digests;
 mod error;
 pub mod facts;
 pub mod orders;
@@ -21,6 +22,7 @@ pub mod replan_parts;
 pub mod replans;
 pub mod requests;
 pub mod tasks;
+pub mod webhooks;
 pub mod write;
 
 pub use error::{StoreError, StoreFault};

@@ -32,6 +32,19 @@ pub struct Claimed {
     pub created_at: DateTime<Utc>,
 }
 
+/// How many messages there are for one address.
+#[derive(Debug, Clone)]
+pub struct Crowd {
+    /// The address.
+    pub address: String,
+    /// Messages that were decided of late and are waiting or told, digests apart.
+    pub messages: i64,
+    /// When the first of these was decided.
+    pub first_at: Option<DateTime<Utc>>,
+    /// Of those that nobody has tried to send, how many have waited too long; counted up to 2.
+    pub waited: i64,
+}
+
 /// A message as it goes on the wire for the first time.
 #[derive(Debug, Clone)]
 pub struct Rendering {
@@ -123,6 +136,92 @@ impl Store {
         Ok(claimed)
     }
 
+    /// For how many messages of late these addresses are waiting or have been told, one by one, and how many of those that nobody
+    /// has tried wait for too long. Counting ends above `enough`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn crowds(
+        &self,
+        addresses: &[String],
+        since: DateTime<Utc>,
+        waited_since: DateTime<Utc>,
+        enough: i64,
+    ) -> Result<Vec<Crowd>, StoreError> {
+        sqlx::query_as!(
+            Crowd,
+            r#"SELECT a.address AS "address!", recent.messages AS "messages!", recent.first_at, waited.messages AS "waited!"
+               FROM unnest($1::text[]) AS a (address)
+               CROSS JOIN LATERAL (
+                   SELECT count(*) AS messages, min(created_at) AS first_at FROM (
+                       (SELECT created_at FROM outbox o
+                        WHERE o.address = a.address AND o.state <> 'GATHERED' AND o.created_at > $2
+                          AND o.kind NOT IN ('DIGEST', 'OVERDUE_DIGEST')
+                        LIMIT $4::bigint + 1)
+                       UNION ALL
+                       (SELECT created_at FROM deliveries d
+                        WHERE d.address = a.address AND d.settled_at > $2 AND d.created_at > $2 AND d.state = 'SENT'
+                          AND d.kind NOT IN ('DIGEST', 'OVERDUE_DIGEST')
+                        LIMIT $4::bigint + 1)) AS told) AS recent
+               CROSS JOIN LATERAL (
+                   SELECT count(*) AS messages FROM (
+                       SELECT FROM outbox o
+                       WHERE o.address = a.address AND o.state IN ('READY', 'CLAIMED') AND o.attempts = 0
+                         AND o.uncertain_count = 0 AND o.created_at < $3 AND o.kind NOT IN ('DIGEST', 'OVERDUE_DIGEST')
+                       LIMIT 2) AS old) AS waited
+               WHERE recent.messages > $4 OR waited.messages > 1
+               ORDER BY a.address"#,
+            addresses,
+            since,
+            waited_since,
+            enough
+        )
+        .fetch_all(&self.deliveries)
+        .await
+        .map_err(|error| StoreError::new("count messages", error))
+    }
+
+    /// Gathers the messages for an address that nobody has tried to send, and those that this claim has: they are told by a digest
+    /// that is due at `until`. Returns those of the claim, which it has no more. At most 5 000 at once; the rest is claimed again and
+    /// gathered then. What was rendered for an attempt that never opened a conversation is forgotten.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn gather(
+        &self,
+        address: &str,
+        token: Uuid,
+        until: DateTime<Utc>,
+        detail: &str,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let rows = sqlx::query!(
+            r#"WITH waiting AS (
+                   SELECT id, token FROM outbox
+                   WHERE address = $1 AND channel = 'MAIL' AND kind NOT IN ('DIGEST', 'OVERDUE_DIGEST')
+                     AND attempts = 0 AND uncertain_count = 0 AND (state = 'READY' OR (state = 'CLAIMED' AND token = $2))
+                   ORDER BY token NULLS LAST, id LIMIT 5000 FOR UPDATE SKIP LOCKED),
+               gathered AS (
+                   UPDATE outbox o SET
+                       state = 'GATHERED', token = NULL, lease_until = NULL, next_attempt_at = $3, detail = $4,
+                       subject = '', message_id = '', message = NULL
+                   FROM waiting w WHERE w.id = o.id
+                   RETURNING o.id, o.user_id, w.token),
+               due AS (
+                   INSERT INTO digests (address, user_id, due_at)
+                   SELECT $1, min(user_id), $3 FROM gathered HAVING count(*) > 0
+                   ON CONFLICT (address) DO UPDATE SET due_at = excluded.due_at WHERE digests.due_at > excluded.due_at)
+               SELECT id AS "id!" FROM gathered WHERE token IS NOT NULL"#,
+            address,
+            token,
+            until,
+            detail
+        )
+        .fetch_all(&self.deliveries)
+        .await
+        .map_err(|error| StoreError::new("gather messages", error))?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
     /// Puts a claimed message on the wire: re-checks that it is still true, keeps the bytes of the first attempt, renews the
     /// lease, and counts the attempt.
     ///
@@ -138,37 +237,8 @@ impl Store {
     ) -> Result<Begun, StoreError> {
         let row = sqlx::query!(
             r#"WITH claim AS (
-                   SELECT m.id, CASE m.kind
-                       WHEN 'ESCALATION' THEN EXISTS (
-                           SELECT FROM orders o
-                           WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
-                             AND o.due_at = m.due_at
-                             AND (o.acknowledged ->> 'visit')::integer IS DISTINCT FROM o.visit_sequence)
-                       WHEN 'STALE' THEN EXISTS (
-                           SELECT FROM orders o
-                           WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
-                             AND o.updated_at <= m.created_at)
-                       WHEN 'OVERDUE' THEN EXISTS (
-                           SELECT FROM orders o
-                           WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
-                             AND o.due_at = m.due_at)
-                       WHEN 'DUE_SOON' THEN EXISTS (
-                           SELECT FROM orders o
-                           WHERE o.id = m.order_id AND o.visit_sequence = m.visit_sequence AND o.closed_at IS NULL
-                             AND o.due_at = m.due_at AND o.due_at > $4)
-                       -- As long as it is open, and whom it was given to has it.
-                       WHEN 'TASK' THEN EXISTS (
-                           SELECT FROM tasks t
-                           WHERE t.id = (m.facts #>> '{Task,task_id}')::uuid AND t.state = 'OPEN'
-                             AND t.assigned_user IS NOT DISTINCT FROM m.facts #>> '{Task,user}'
-                             AND (t.assigned_user IS NOT NULL
-                                OR t.assigned_department IS NOT DISTINCT FROM m.facts #>> '{Task,department}'))
-                       -- As long as one of its orders is still overdue, or was only counted.
-                       WHEN 'OVERDUE_DIGEST' THEN (m.facts #>> '{OverdueDigest,more}')::bigint > 0 OR EXISTS (
-                           SELECT FROM json_array_elements(m.facts #> '{OverdueDigest,orders}') f
-                           JOIN orders o ON o.id = (f ->> 'order_id')::uuid
-                           WHERE o.closed_at IS NULL AND o.due_at = (f ->> 'due_at')::timestamptz)
-                       ELSE true END AS holds
+                   SELECT m.id,
+                       message_holds(m.kind, m.order_id, m.visit_sequence, m.due_at, m.created_at, m.facts, $4) AS holds
                    FROM outbox m
                    WHERE m.id = $1 AND m.token = $2 AND m.state = 'CLAIMED' AND m.lease_until > clock_timestamp()
                    FOR UPDATE OF m),

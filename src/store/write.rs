@@ -176,6 +176,13 @@ struct TaskOut<'a> {
     created_at: DateTime<Utc>,
 }
 
+#[derive(Debug, Serialize)]
+struct CauseOut<'a> {
+    cause: &'a str,
+    rule: &'a str,
+    acted_at: DateTime<Utc>,
+}
+
 /// Rows for every table, gathered from decisions.
 #[derive(Debug, Default)]
 pub struct Writes<'a> {
@@ -189,6 +196,7 @@ pub struct Writes<'a> {
     messages: Vec<MessageOut<'a>>,
     tasks: Vec<TaskOut<'a>>,
     requests: Vec<RequestOut>,
+    causes: Vec<CauseOut<'a>>,
 }
 
 impl<'a> Writes<'a> {
@@ -243,6 +251,11 @@ impl<'a> Writes<'a> {
             outcome: hex(outcome),
             created_at: now,
         });
+    }
+
+    /// Adds that a trigger acted for a cause: it does not act again for it.
+    pub fn acted(&mut self, cause: &'a str, rule: &'a str, now: DateTime<Utc>) {
+        self.causes.push(CauseOut { cause, rule, acted_at: now });
     }
 
     /// Whether nothing would be written.
@@ -551,6 +564,9 @@ pub(crate) async fn write(
             INSERT INTO requests (id, fingerprint, outcome, created_at)
             SELECT id, fingerprint, outcome, created_at
             FROM json_to_recordset($9::json) AS t (id text, fingerprint bytea, outcome bytea, created_at timestamptz)),
+        acted AS (
+            INSERT INTO trigger_causes (cause, rule, acted_at)
+            SELECT cause, rule, acted_at FROM json_to_recordset($14::json) AS t (cause text, rule text, acted_at timestamptz)),
         fed AS (
             INSERT INTO changes (order_id, version, at)
             SELECT id, version, updated_at FROM json_to_recordset($1::json) AS t (id uuid, version bigint, updated_at timestamptz)
@@ -572,7 +588,8 @@ pub(crate) async fn write(
         count(writes.updated.len()),
         count(writes.closed.len()),
         catalogue_version,
-        Json(&writes.tasks) as _
+        Json(&writes.tasks) as _,
+        Json(&writes.causes) as _
     )
     .fetch_one(connection)
     .await

@@ -9,6 +9,7 @@ use andon::grpc::proto::{
         order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
         people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
         task_service_client::TaskServiceClient, trigger_service_client::TriggerServiceClient,
+        webhook_service_client::WebhookServiceClient,
     },
 };
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
@@ -170,8 +171,14 @@ impl Api {
         ScheduleServiceClient::new(self.channel.clone())
     }
 
+    /// Triggers.
     pub fn triggers(&self) -> TriggerServiceClient<Channel> {
         TriggerServiceClient::new(self.channel.clone())
+    }
+
+    /// Webhooks.
+    pub fn webhooks(&self) -> WebhookServiceClient<Channel> {
+        WebhookServiceClient::new(self.channel.clone())
     }
 
     /// Creates an order.

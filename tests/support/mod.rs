@@ -4,6 +4,7 @@ pub mod api;
 pub mod clock;
 pub mod daemon;
 pub mod guard;
+pub mod http;
 pub mod plant;
 pub mod postgres;
 pub mod smtp;

@@ -4,7 +4,7 @@ use super::{compare_types::compare_types, entry::Entry};
 use crate::{
     cli::{
         dates,
-        plant::{WEEKDAYS, exception_line, hours, literal},
+        plant::{WEEKDAYS, alert_fields, exception_line, hours, literal},
         triggers, words,
     },
     grpc::proto::v1::{Calendar, DayHours, Department, Role, Stage, Trigger, User},
@@ -162,6 +162,18 @@ fn compare_users(found: &mut Comparison, before: &User, after: &User) {
     found.ids("roles", "roles", &roles(before.roles()), &roles(after.roles()));
     found.text("language", "language", &before.language, &after.language);
     found.text("zone", "zone", &before.zone, &after.zone);
+    let alerts = |it: &User| it.alerts.as_ref().map(alert_fields).unwrap_or_default();
+    let (alerts_before, alerts_after) = (alerts(before), alerts(after));
+    if alerts_before != alerts_after {
+        found.mask.push("alerts");
+        for key in ["pace", "paces", "digest_at", "calendar", "skip_own"] {
+            let part = |all: &[(&str, String)]| all.iter().find(|(name, _)| *name == key).map(|(_, text)| text.clone());
+            let (before, after) = (part(&alerts_before), part(&alerts_after));
+            if before != after {
+                found.differ(&format!("alerts.{key}"), before, after);
+            }
+        }
+    }
     found.field("inactive", "inactive", before.inactive.to_string(), after.inactive.to_string());
 }
 
@@ -200,11 +212,14 @@ mod tests {
     fn every_field_of_a_user_is_compared() {
         let before = "name='Anna'\nroles=['manager','admin']";
         assert_eq!(users(before, before), Comparison::default());
-        let after = "name='A \"B\"'\nemail='a@b'\nroles=['admin','manager']\nlanguage='de'\nzone='UTC'\ninactive=true";
+        let after = "name='A \"B\"'\nemail='a@b'\nroles=['admin','manager']\nlanguage='de'\nzone='UTC'\ninactive=true\n\
+                     alerts={pace='digest',digest_at=['06:30']}";
         let found = users(before, after);
-        assert_eq!(found.mask, ["display_name", "email", "roles", "language", "zone", "inactive"]);
+        assert_eq!(found.mask, ["display_name", "email", "roles", "language", "zone", "alerts", "inactive"]);
         assert_eq!(told(&found)[0], "name: \"Anna\" -> \"A \\\"B\\\"\"");
         assert_eq!(told(&found)[2], "roles: [manager, admin] -> [admin, manager]");
+        let expected = ["alerts.pace: none -> \"digest\"", "alerts.digest_at: none -> [\"06:30\"]"];
+        assert_eq!(told(&found)[5..7], expected);
     }
 
     fn calendars(before: &str, after: &str) -> Comparison {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use prost_types::FieldMask;
 
 use super::marked;
@@ -13,13 +13,14 @@ use crate::{
         edit_plan,
         failure::Failure,
         json,
-        plant::RoleName,
+        plant::{PaceName, RoleName, TimeOfDay, pace_word, time_of_day, topic_name},
         sheet::Sheet,
         types::{said, some_change},
         words,
     },
     grpc::proto::v1::{
-        CreateUserRequest, GetUserRequest, Responsibilities, Role, UpdateUserRequest, UpdateUserResponse, User,
+        AlertPace, AlertPreferences, CreateUserRequest, GetUserRequest, Responsibilities, Role, UpdateUserRequest,
+        UpdateUserResponse, User,
     },
 };
 
@@ -79,9 +80,65 @@ struct Fields {
     /// Zone in which days and times are shown to them, for example Europe/Vienna; empty = that of the order's calendar
     #[arg(long)]
     zone: Option<String>,
+    #[command(flatten)]
+    alerts: Alerts,
     /// Cannot be assigned, gets no messages
     #[arg(long, value_name = "true|false")]
     inactive: Option<bool>,
+}
+
+/// How they want to be told.
+#[derive(Args)]
+struct Alerts {
+    /// How messages go whose kind is not named with --pace-of
+    #[arg(long, value_enum, value_name = "PACE")]
+    pace: Option<PaceName>,
+    /// How messages of one kind go, for example overdue=digest; may be repeated; those given replace all
+    #[arg(long, value_name = "KIND=PACE", value_delimiter = ',', value_parser = pace_of)]
+    pace_of: Option<Vec<(String, AlertPace)>>,
+    /// All kinds go as --pace says
+    #[arg(long, conflicts_with = "pace_of")]
+    no_pace_of: bool,
+    /// When there are digests, in their own zone; those given replace all
+    #[arg(long, value_name = "HH:MM", value_delimiter = ',')]
+    digest_at: Option<Vec<TimeOfDay>>,
+    /// Digests at 07:00
+    #[arg(long, conflicts_with = "digest_at")]
+    no_digest_at: bool,
+    /// Digests on the open days of this calendar; empty = that of their department, else of the order
+    #[arg(long, value_name = "CALENDAR")]
+    alert_calendar: Option<String>,
+    /// No messages about what they did themselves
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    skip_own: Option<bool>,
+}
+
+/// Reads `overdue=digest`.
+fn pace_of(text: &str) -> Result<(String, AlertPace), String> {
+    let (kind, pace) = text.split_once('=').ok_or("expected KIND=PACE, for example overdue=digest")?;
+    let pace = PaceName::from_str(pace, true).map_err(|_| format!("`{pace}` is no pace; use immediate or digest"))?;
+    Ok((topic_name(kind), pace.to_message()))
+}
+
+impl Alerts {
+    /// The preferences, and the paths of what was given.
+    fn into_preferences(self, paths: &mut Vec<String>) -> AlertPreferences {
+        let mut given = |name: &str, is_given: bool| paths.extend(is_given.then(|| format!("alerts.{name}")));
+        given("pace", self.pace.is_some());
+        given("paces", self.pace_of.is_some() || self.no_pace_of);
+        given("digest_minutes", self.digest_at.is_some() || self.no_digest_at);
+        given("calendar", self.alert_calendar.is_some());
+        given("skip_own", self.skip_own.is_some());
+        let mut minutes: Vec<_> = self.digest_at.unwrap_or_default().into_iter().map(|time| time.0).collect();
+        minutes.sort_unstable();
+        AlertPreferences {
+            pace: self.pace.unwrap_or_default().to_message().into(),
+            paces: self.pace_of.unwrap_or_default().into_iter().map(|(kind, pace)| (kind, pace.into())).collect(),
+            digest_minutes: minutes,
+            calendar: self.alert_calendar.unwrap_or_default(),
+            skip_own: self.skip_own.unwrap_or(false),
+        }
+    }
 }
 
 impl Fields {
@@ -94,12 +151,14 @@ impl Fields {
         given("language", self.language.is_some());
         given("zone", self.zone.is_some());
         given("inactive", self.inactive.is_some());
+        let alerts = self.alerts.into_preferences(&mut paths);
         let user = User {
             display_name: self.name.unwrap_or_default(),
             email: self.email.unwrap_or_default(),
             roles: self.roles.unwrap_or_default().into_iter().map(|role| role.to_message().into()).collect(),
             language: self.language.unwrap_or_default(),
             zone: self.zone.unwrap_or_default(),
+            alerts: Some(alerts),
             inactive: self.inactive.unwrap_or(false),
             id: self.id,
             ..User::default()
@@ -169,7 +228,8 @@ pub async fn update(caller: &Caller, request: UpdateUserRequest) -> Result<Updat
 pub fn changed_text(changed: &UpdateUserResponse, preview: bool, colour: bool) -> String {
     let user = changed.user.clone().unwrap_or_default();
     let etag = words::clean(&user.etag);
-    let mut text = format!("{}\n\n{}\n\netag {etag}\n", said("changed", preview), table(&[user], colour));
+    let alerts = alerts_text(&user);
+    let mut text = format!("{}\n\n{}\n\n{alerts}etag {etag}\n", said("changed", preview), table(&[user], colour));
     if let Some(before) = &changed.responsibilities {
         let _ = write!(text, "\n{}", responsible_for(before));
     }
@@ -217,7 +277,34 @@ fn answer(caller: &Caller, user: Option<User>, said: &str) -> Answer {
     }
     let said = if said.is_empty() { String::new() } else { format!("{said}\n\n") };
     let etag = words::clean(&user.etag);
-    Answer::text(format!("{said}{}\n\netag {etag}", table(&[user], caller.colour)))
+    let alerts = alerts_text(&user);
+    Answer::text(format!("{said}{}\n\n{alerts}etag {etag}", table(&[user], caller.colour)))
+}
+
+/// How somebody is told, in lines; empty when everything comes at once.
+fn alerts_text(user: &User) -> String {
+    let nothing = AlertPreferences::default();
+    let it = user.alerts.as_ref().unwrap_or(&nothing);
+    let paces = it.paces.values().filter_map(|pace| AlertPace::try_from(*pace).ok());
+    let digests = paces.chain([it.pace()]).any(|pace| pace == AlertPace::Digest);
+    let mut lines = Vec::new();
+    if digests {
+        lines.push(format!("Messages: {}", pace_word(it.pace())));
+        for (kind, pace) in &it.paces {
+            let pace = AlertPace::try_from(*pace).unwrap_or(AlertPace::Unspecified);
+            lines.push(format!("  {}: {}", words::word(kind, ""), pace_word(pace)));
+        }
+        let minutes = if it.digest_minutes.is_empty() { &[420][..] } else { &it.digest_minutes[..] };
+        let times = minutes.iter().map(|minute| time_of_day(*minute)).collect::<Vec<_>>().join(", ");
+        let calendar = if it.calendar.is_empty() { "their department, else of the order" } else { &it.calendar };
+        lines.push(format!("Digests at {times} on the open days of {calendar}"));
+    }
+    lines.extend(it.skip_own.then(|| "No messages about what they did themselves".to_owned()));
+    let mut text = lines.iter().fold(String::new(), |text, line| text + &words::clean(line) + "\n");
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
 }
 
 /// Users; columns in which none has anything are left out.
@@ -252,6 +339,22 @@ mod tests {
         let text = table(&[user], false);
         assert!(text.contains("anna") && text.contains("manager") && text.contains("inactive"), "{text}");
         assert!(!text.contains("LANGUAGE") && !text.contains("ZONE"), "{text}");
+    }
+
+    #[test]
+    fn how_somebody_is_told_is_shown_when_it_is_not_at_once() {
+        assert_eq!(alerts_text(&User::default()), "");
+        let alerts = AlertPreferences {
+            paces: [("NOTE_ADDED".to_owned(), AlertPace::Digest.into())].into(),
+            skip_own: true,
+            ..AlertPreferences::default()
+        };
+        let text = alerts_text(&User { alerts: Some(alerts), ..User::default() });
+        assert_eq!(
+            text,
+            "Messages: immediate\n  note-added: digest\nDigests at 07:00 on the open days of their department, \
+             else of the order\nNo messages about what they did themselves\n\n"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The catalogue of a plant as TOML: one thing to a file, or a whole plant in one.
 
+mod alerts;
 mod calendars;
 mod people;
 mod text;
@@ -17,9 +18,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 #[cfg(test)]
 pub use self::whole::tests as given;
 pub use self::{
+    alerts::{PaceName, TimeOfDay, pace_word, time_of_day, topic_name},
     calendars::{CalendarFile, WEEKDAYS},
     people::{DepartmentFile, RoleName, UserFile},
-    text::{exception_line, hours, literal, move_line, written},
+    text::{alert_fields, exception_line, hours, literal, move_line, written},
     types::{Clock, Kind, TypeFile},
     whole::{Catalogue, Wanted, kept_calendar, kept_stage, kept_type},
 };

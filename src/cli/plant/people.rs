@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::alerts::AlertsFile;
 use crate::grpc::proto::v1::{Department, Role, User};
 
 /// A user; `roles` as in the API, lower case.
@@ -20,6 +21,9 @@ pub struct UserFile {
     /// IANA zone; empty = that of the order's calendar.
     #[serde(default)]
     zone: String,
+    /// How they want to be told; not given = all at once.
+    #[serde(default)]
+    alerts: AlertsFile,
     /// Cannot be assigned, gets no messages.
     #[serde(default)]
     inactive: bool,
@@ -89,6 +93,7 @@ impl UserFile {
             roles: self.roles.iter().map(|role| role.to_message().into()).collect(),
             language: self.language.clone(),
             zone: self.zone.clone(),
+            alerts: Some(self.alerts.to_message()),
             inactive: self.inactive,
             ..User::default()
         }

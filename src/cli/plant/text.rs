@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::{Catalogue, WEEKDAYS};
+use super::{Catalogue, WEEKDAYS, pace_word, time_of_day};
 use crate::{
     cli::{dates, duration::method_name, triggers, words},
     grpc::proto::v1::{
-        AllowedMove, Calendar, CalendarException, DayHours, Department, MonthDay, OrderType, Role, Stage, Status,
-        StatusClock, StatusKind, User, WorkingInterval,
+        AlertPace, AlertPreferences, AllowedMove, Calendar, CalendarException, DayHours, Department, MonthDay,
+        OrderType, Role, Stage, Status, StatusClock, StatusKind, User, WorkingInterval,
     },
 };
 
@@ -136,7 +136,34 @@ fn user(it: &User) -> Fields {
     put_list(&mut fields, "roles", &roles(it.roles()));
     put(&mut fields, "language", &it.language);
     put(&mut fields, "zone", &it.zone);
+    let alerts = it.alerts.as_ref().map(alert_fields).unwrap_or_default();
+    if !alerts.is_empty() {
+        fields.push(("alerts", inline(&alerts)));
+    }
     put_if(&mut fields, "inactive", it.inactive);
+    fields
+}
+
+/// How a person wants to be told, without what is default.
+pub fn alert_fields(it: &AlertPreferences) -> Fields {
+    let mut fields = Fields::new();
+    if it.pace() == AlertPace::Digest {
+        put(&mut fields, "pace", &pace_word(it.pace()));
+    }
+    let paces: Vec<_> = it
+        .paces
+        .iter()
+        .map(|(kind, pace)| {
+            let pace = AlertPace::try_from(*pace).unwrap_or(AlertPace::Unspecified);
+            format!("{} = {}", words::word(kind, ""), literal(&pace_word(pace)))
+        })
+        .collect();
+    if !paces.is_empty() {
+        fields.push(("paces", format!("{{ {} }}", paces.join(", "))));
+    }
+    put_list(&mut fields, "digest_at", &it.digest_minutes.iter().map(|it| time_of_day(*it)).collect::<Vec<_>>());
+    put(&mut fields, "calendar", &it.calendar);
+    put_if(&mut fields, "skip_own", it.skip_own);
     fields
 }
 
@@ -299,6 +326,7 @@ mod tests {
         roles = ["manager", "admin"]
         language = "de-AT"
         zone = "Europe/Vienna"
+        alerts = { pace = "digest", paces = { note-added = "digest", overdue = "immediate" }, digest_at = ["07:00", "15:30"], calendar = "vienna", skip_own = true }
         [[users]]
         id = "old"
         name = "Old"
@@ -342,6 +370,9 @@ mod tests {
         let text = same(FULL);
         assert!(!text.contains("#808080") && !text.contains("false") && !text.contains("runs"), "{text}");
         assert!(text.contains("description = \"\"\"\nTwo\nlines\"\"\"\n"), "{text}");
+        let alerts = "alerts = { pace = \"digest\", paces = { note-added = \"digest\", overdue = \"immediate\" }, \
+                      digest_at = [\"07:00\", \"15:30\"], calendar = \"vienna\", skip_own = true }\n";
+        assert!(text.contains(alerts) && text.matches("alerts =").count() == 1, "{text}");
         assert!(text.contains("  { name = \"Stocktaking\", from = \"2026-07-03\" },\n"), "{text}");
         assert!(text.contains("  { from = \"b\", to = \"f\", roles = [\"manager\", \"planner\"] },\n"), "{text}");
     }

@@ -16,9 +16,10 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
+    digest::IMPORT_QUIET,
     event::Occurrence,
     fire,
-    message::{DIGEST_LINES_MAX, Message, MessageFacts, Topic},
+    message::{Channel, Message, Way},
     trigger::{Event, REPEATS_MAX, Trigger},
 };
 use crate::domain::{
@@ -173,8 +174,14 @@ pub fn after_change(
 }
 
 /// What fires for one order at `now`. Its next alarm is settled either way, so that a tick always makes progress. `told` are the
-/// alerts of the visit so far, by rule and instant: a due date that was moved away and back is not told again.
-pub fn alarm(before: &Order, told: &[(String, DateTime<Utc>)], cx: &mut Context<'_>) -> Decision {
+/// alerts of the visit so far, by rule and instant: a due date that was moved away and back is not told again. What is found later
+/// than `outage_after` is gathered for a digest of each recipient, as is what an import brought along.
+pub fn alarm(
+    before: &Order,
+    told: &[(String, DateTime<Utc>)],
+    outage_after: TimeDelta,
+    cx: &mut Context<'_>,
+) -> Decision {
     let mut order = before.clone();
     order.version += 1;
     let catalogue = cx.catalogue;
@@ -187,14 +194,14 @@ pub fn alarm(before: &Order, told: &[(String, DateTime<Utc>)], cx: &mut Context<
         let known = told.iter().any(|(rule, at)| *at == fired.at && rule == fired.rule());
         let past = matches!(fired.occurrence, Occurrence::DueSoon { .. }) && before.overdue(cx.now);
         if !later && !known && !past {
-            ring(&mut decision, fired, cx);
+            ring(&mut decision, fired, held_back(fired.at, before, outage_after, cx.now), cx);
         }
     }
     decision
 }
 
-/// Adds what one thing that came does to a decision.
-fn ring(decision: &mut Decision, fired: &Coming<'_>, cx: &mut Context<'_>) {
+/// Adds what one thing that came does to a decision. What would leave at once waits until `held_back`.
+fn ring(decision: &mut Decision, fired: &Coming<'_>, held_back: Option<DateTime<Utc>>, cx: &mut Context<'_>) {
     let catalogue = cx.catalogue;
     let triggers: Vec<&Trigger> = match fired.trigger {
         Some(trigger) => vec![trigger],
@@ -208,6 +215,11 @@ fn ring(decision: &mut Decision, fired: &Coming<'_>, cx: &mut Context<'_>) {
     }
     if fired.trigger.is_some() && told.is_nothing() {
         return;
+    }
+    if let Some(until) = held_back {
+        for message in told.messages.iter_mut().filter(|it| it.way == Way::Now && it.channel == Channel::Mail) {
+            message.way = Way::Gathered { until };
+        }
     }
     let order = &mut decision.order;
     let detail = HistoryDetail {
@@ -232,61 +244,11 @@ pub fn in_first_digest(order: &Order) -> bool {
         if due.at <= imported && order.visit.entered_at <= imported)
 }
 
-/// Folds the messages of `decisions` about orders that were imported overdue: one digest per recipient, which stands with the
-/// first of the orders. The history of each order names the digest that tells of it.
-pub fn fold_first_digest(decisions: &mut [Decision]) {
-    let mut digests: Vec<(usize, Message)> = Vec::new();
-    for (index, decision) in decisions.iter_mut().enumerate() {
-        if !in_first_digest(&decision.order) {
-            continue;
-        }
-        let (folded, others) = std::mem::take(&mut decision.effects.messages)
-            .into_iter()
-            .partition(|message| matches!(message.facts, MessageFacts::Overdue(_)));
-        decision.effects.messages = others;
-        for message in Vec::<Message>::from(folded) {
-            let MessageFacts::Overdue(facts) = message.facts else { continue };
-            let digest = if let Some((_, digest)) =
-                digests.iter_mut().find(|(_, digest)| digest.recipient.address == message.recipient.address)
-            {
-                digest
-            } else {
-                let digest = Message {
-                    id: message.id,
-                    dedup_key: format!("digest/{}", message.dedup_key),
-                    topic: Topic::OverdueDigest,
-                    facts: MessageFacts::OverdueDigest { orders: Vec::new(), more: 0 },
-                    recipient: message.recipient,
-                    order_id: message.order_id,
-                    order_number: message.order_number,
-                    visit_sequence: message.visit_sequence,
-                    due_at: None,
-                    rule: message.rule,
-                    way: message.way,
-                    channel: message.channel,
-                };
-                let place = digests.len();
-                digests.push((index, digest));
-                &mut digests[place].1
-            };
-            if let MessageFacts::OverdueDigest { orders, more } = &mut digest.facts {
-                if orders.len() < DIGEST_LINES_MAX {
-                    orders.push(facts);
-                } else {
-                    *more += 1;
-                }
-            }
-            let summary = digest.summary();
-            if let Some(entry) = decision.history.last_mut() {
-                for told in entry.detail.messages.iter_mut().filter(|told| told.2 == summary.2) {
-                    told.clone_from(&summary);
-                }
-            }
-        }
-    }
-    for (index, digest) in digests {
-        decisions[index].effects.messages.push(digest);
-    }
+/// Until when the messages of an alarm wait, so that the first round after an import or an outage is one digest per person; `None`
+/// when they leave at once. Who changed the order after the instant of the alarm had to know: then nobody was out.
+fn held_back(at: DateTime<Utc>, order: &Order, outage_after: TimeDelta, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let imported = order.imported_at.is_some_and(|imported| at <= imported && order.visit.entered_at <= imported);
+    if imported { Some(now + IMPORT_QUIET) } else { (now - at.max(order.updated_at) > outage_after).then_some(now) }
 }
 
 #[cfg(test)]
@@ -301,9 +263,7 @@ mod tests {
         order::{Due, DueSource},
     };
 
-    #[test]
-    fn a_due_time_that_comes_back_is_not_told_again() {
-        let at = DateTime::UNIX_EPOCH;
+    fn order_due(at: DateTime<Utc>) -> Order {
         let order_type = OrderType {
             id: "part".into(),
             name: "Part".into(),
@@ -324,6 +284,30 @@ mod tests {
         let mut order = blank(&NewOrder::default(), uuid::Uuid::nil(), at.date_naive(), at, &order_type);
         order.visit.due = Some(Due { on: at.date_naive(), at, source: DueSource::Manual });
         order.next_alarm_at = Some(at);
+        order
+    }
+
+    #[test]
+    fn what_is_found_too_late_or_was_imported_overdue_is_held_back() {
+        let due = DateTime::UNIX_EPOCH;
+        let after = |minutes| due + TimeDelta::minutes(minutes);
+        let late = TimeDelta::minutes(15);
+        let plain = order_due(due);
+        assert_eq!(held_back(due, &plain, late, after(15)), None);
+        let found = after(15) + TimeDelta::microseconds(1);
+        assert_eq!(held_back(due, &plain, late, found), Some(found));
+        let changed = Order { updated_at: after(5), ..plain.clone() };
+        assert_eq!(held_back(due, &changed, late, after(20)), None);
+        let mut imported = Order { imported_at: Some(after(60)), updated_at: after(60), ..plain };
+        imported.visit.entered_at = due;
+        assert_eq!(held_back(due, &imported, late, after(60)), Some(after(61)));
+        assert_eq!(held_back(after(61), &imported, late, after(61)), None, "what comes after it is told at once");
+    }
+
+    #[test]
+    fn a_due_time_that_comes_back_is_not_told_again() {
+        let at = DateTime::UNIX_EPOCH;
+        let order = order_due(at);
         let triggers = [("overdue".to_owned(), Arc::new(overdue()))].into();
         let catalogue = Catalogue { triggers, ..Catalogue::default() };
         let mut ids = Ids::seeded(1);
@@ -341,7 +325,7 @@ mod tests {
                 cause: "",
             };
             let told = if alerted { vec![(OVERDUE.to_owned(), at)] } else { Vec::new() };
-            let decision = alarm(&order, &told, &mut cx);
+            let decision = alarm(&order, &told, TimeDelta::minutes(15), &mut cx);
             assert_eq!(
                 (!decision.alerts.is_empty(), decision.order.next_alarm_at),
                 (alerts, next),

@@ -3,7 +3,10 @@
 //! A change is compared with the order before it, in one place for all verbs, so that a preview, a bulk call and a recomputation
 //! tell the same. Whatever a trigger decides is written in the transaction of the change.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::{
     alarm,
@@ -16,7 +19,7 @@ use crate::domain::{
     alerts::message::{OrderFacts, Reader, Recipient, Why},
     catalogue::Catalogue,
     health_turns::turns,
-    order::{Context, Decision, Order},
+    order::{Context, Decision, Effects, Order},
     schedule,
     task::{NewTask, TITLE_MAX, Task},
 };
@@ -72,6 +75,24 @@ pub fn follow_up(before: Option<&Order>, decision: &mut Decision, cx: &mut Conte
     };
     if !imported {
         fire(before, decision, cx);
+    }
+}
+
+/// The triggers that act in what a change does.
+pub fn acted(effects: &Effects) -> impl Iterator<Item = &str> {
+    let messages = effects.messages.iter().map(|message| message.rule.as_str());
+    messages.chain(effects.tasks.iter().map(|task| task.rule.as_str())).filter(|rule| !rule.is_empty())
+}
+
+/// Takes back what these triggers do about a change: they have acted for its cause before.
+pub fn hold_back(decision: &mut Decision, acted: &BTreeSet<String>) {
+    let effects = &mut decision.effects;
+    effects.messages.retain(|message| !acted.contains(&message.rule));
+    effects.tasks.retain(|task| !acted.contains(&task.rule));
+    for entry in &mut decision.history {
+        let told = |id: &Uuid| effects.messages.iter().any(|message| message.id == *id);
+        entry.detail.messages.retain(|(id, ..)| told(id));
+        entry.detail.tasks.retain(|(id, _)| effects.tasks.iter().any(|task| task.id == *id));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Messages: what is told to whom, as data that is stored and later rendered.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -122,6 +124,15 @@ pub struct OrderFacts {
     /// How this person reads.
     #[serde(default, skip_serializing_if = "Reader::is_nobody")]
     pub reader: Reader,
+    /// Id of its type; empty in messages that were stored before it was kept. For programs.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub order_type: String,
+    /// Id of its status; as above.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub status: String,
+    /// Its labels; as above.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// What a message tells.
@@ -293,6 +304,12 @@ impl Topic {
             Self::Digest => "DIGEST",
             Self::Task => "TASK",
         }
+    }
+
+    /// One that a person can choose a pace for; `None` for anything else.
+    #[must_use]
+    pub fn parse_chosen(text: &str) -> Option<Self> {
+        Self::CHOSEN.into_iter().find(|topic| topic.as_str() == text)
     }
 
     /// The kinds that a person can choose a pace for.

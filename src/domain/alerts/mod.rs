@@ -2,6 +2,8 @@
 
 pub mod alarm;
 pub mod backoff;
+pub mod destination;
+pub mod digest;
 pub mod digest_facts;
 pub mod event;
 pub mod fire;

@@ -68,8 +68,9 @@ pub fn way(user: &User, topic: Topic, of_order: Option<&Calendar>, catalogue: &C
 }
 
 /// The calendar of a person's digests: the own one, that of a department in which the person works or which the person manages, or
-/// that of the order.
-fn calendar_of<'a>(user: &User, of_order: Option<&'a Calendar>, catalogue: &'a Catalogue) -> Option<&'a Calendar> {
+/// that of the order, else the first there is.
+#[must_use]
+pub fn calendar_of<'a>(user: &User, of_order: Option<&'a Calendar>, catalogue: &'a Catalogue) -> Option<&'a Calendar> {
     let by_id = |id: &str| catalogue.calendars.get(id).map(|entry| &entry.calendar);
     let departments = catalogue.departments.values().filter(|it| {
         !it.inactive && (it.members.iter().any(|id| *id == user.id) || it.managers.iter().any(|id| *id == user.id))

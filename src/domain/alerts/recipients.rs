@@ -267,6 +267,9 @@ pub fn order_facts(order: &Order, reason: Why, cx: &Context<'_>) -> OrderFacts {
         last_note: order.last_note.as_ref().map(NoteFacts::from),
         reason,
         reader: Reader::default(),
+        order_type: order.order_type.clone(),
+        status: order.visit.status.clone(),
+        labels: order.labels.clone(),
     }
 }
 

@@ -23,6 +23,7 @@ mod statuses;
 mod triggers;
 mod types;
 mod users;
+mod webhooks;
 
 pub use calendars::{CALENDARS_MAX, CalendarEdit, WrittenCalendar};
 pub use cycle::CycleEffect;
@@ -35,7 +36,8 @@ pub use stages::{STAGES_MAX, StagesEdit};
 pub use statuses::{NewStatus, StatusEdit, StatusRemoval};
 pub use triggers::{TriggerEdit, remove_trigger};
 pub use types::{ICONS, NewOrderType, OrderTypeEdit, STATUSES_MAX, TYPES_MAX, colour};
-pub use users::{ROLES, Responsibilities, USERS_MAX, UserEdit};
+pub use users::{AlertsEdit, ROLES, Responsibilities, USERS_MAX, UserEdit};
+pub use webhooks::{NewSecret, WebhookEdit, WrittenWebhook, rotate_secret};
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -68,6 +70,8 @@ pub enum Change {
     Trigger(Trigger),
     /// A trigger that goes, by id.
     TriggerRemoved(String),
+    /// A webhook, perhaps with another secret.
+    Webhook(WrittenWebhook),
 }
 
 /// What an edit decided: the rows to write, and what happens to live orders.
@@ -163,6 +167,7 @@ impl Edited {
             Change::ScheduleMethod(method, version) => format!("method {} {version}", method.as_str()),
             Change::Trigger(it) => format!("trigger {} {} {:?}", it.id, it.version, it.spec),
             Change::TriggerRemoved(id) => format!("trigger {id} removed"),
+            Change::Webhook(it) => format!("webhook {} {} {:?}", it.webhook.id, it.webhook.version, it.webhook.spec),
         };
         self.changes.iter().map(row).collect::<Vec<_>>().join("\n")
     }
@@ -193,6 +198,9 @@ impl Catalogue {
             Change::ScheduleMethod(method, _) => self.schedule_method = *method,
             Change::Trigger(it) => drop(self.triggers.insert(it.id.clone(), Arc::new(it.clone()))),
             Change::TriggerRemoved(id) => drop(self.triggers.remove(id)),
+            Change::Webhook(it) => {
+                drop(self.webhooks.insert(it.webhook.id.clone(), Arc::new(it.webhook.clone())));
+            }
         }
         self
     }

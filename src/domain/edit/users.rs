@@ -1,12 +1,17 @@
 //! Edits of users, and what they are responsible for.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Edited, Named, OnOrders, check_etag, check_room, faults::Faults, invalid, not_found, set, taken};
 use crate::domain::{
-    alerts::preferences::Preferences,
+    alerts::{
+        message::Topic,
+        preferences::{DIGEST_TIMES_MAX, Pace, Preferences},
+    },
     catalogue::{Catalogue, User},
     refusal::{Kind, Refusal},
     violation::Violations,
@@ -36,8 +41,59 @@ pub struct UserEdit {
     pub language: Option<String>,
     /// IANA zone, or empty.
     pub zone: Option<String>,
+    /// How the user wants to be told.
+    pub alerts: AlertsEdit,
     /// Who gets all that a user who is inactive is responsible for.
     pub reassign_to: Option<String>,
+}
+
+/// Changed preferences; `None` leaves a part as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlertsEdit {
+    /// For kinds that are not named in `by_topic`.
+    pub pace: Option<Pace>,
+    /// By kind of message.
+    pub by_topic: Option<BTreeMap<Topic, Pace>>,
+    /// Minutes after midnight.
+    pub digest_minutes: Option<Vec<i32>>,
+    /// Id of a calendar, or empty.
+    pub calendar: Option<String>,
+    /// No messages about what the user did.
+    pub skip_own: Option<bool>,
+}
+
+impl AlertsEdit {
+    fn check(&self, v: &mut Violations) {
+        let times = self.digest_minutes.as_deref().unwrap_or_default();
+        if times.len() > DIGEST_TIMES_MAX {
+            v.add("digest_minutes", format!("at most {DIGEST_TIMES_MAX} are allowed"));
+        }
+        for (index, minute) in times.iter().enumerate().take(DIGEST_TIMES_MAX) {
+            let field = format!("digest_minutes[{index}]");
+            if !(0..24 * 60).contains(minute) {
+                v.add(&field, "must be 0 to 1439 minutes after midnight");
+            } else if index > 0 && times[index - 1] >= *minute {
+                v.add(&field, "must be later than the one before");
+            }
+        }
+        if let Some(calendar) = &self.calendar {
+            v.id("calendar", calendar);
+        }
+    }
+
+    fn check_named(&self, catalogue: &Catalogue) -> Result<(), Refusal> {
+        self.calendar.as_deref().filter(|id| !id.is_empty()).map_or(Ok(()), |id| Named::Calendar(id).check(catalogue))
+    }
+
+    fn onto(&self, alerts: &mut Preferences) {
+        set(&mut alerts.pace, self.pace.as_ref());
+        set(&mut alerts.by_topic, self.by_topic.as_ref());
+        if let Some(minutes) = &self.digest_minutes {
+            alerts.digest_times = minutes.iter().filter_map(|minute| u16::try_from(*minute).ok()).collect();
+        }
+        set(&mut alerts.calendar, self.calendar.as_ref());
+        set(&mut alerts.skip_own, self.skip_own.as_ref());
+    }
 }
 
 /// What a user is responsible for.
@@ -119,18 +175,20 @@ impl UserEdit {
                 v.add(&field, "is there twice");
             }
         }
+        v.within("alerts.", |v| self.alerts.check(v));
     }
 
     /// The new user.
     ///
     /// # Errors
-    /// `Invalid` when there are `USERS_MAX`, `AlreadyExists`.
+    /// `Invalid` when there are `USERS_MAX`, `AlreadyExists`, `NotFound` (the calendar of the digests).
     pub fn create(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<User, Refusal> {
         let mut faults = Faults::default();
         if catalogue.users.contains_key(&self.id) {
             faults.add(Err(taken(Kind::User, &self.id)));
         }
         faults.add(check_room("user", Kind::User, catalogue.users.len(), USERS_MAX));
+        faults.add(self.alerts.check_named(catalogue));
         faults.told()?;
         let blank = User {
             id: self.id.clone(),
@@ -152,12 +210,13 @@ impl UserEdit {
     /// and tasks that the user has, go to somebody else.
     ///
     /// # Errors
-    /// `NotFound` (the user, who gets it all), `EtagMismatch`, `Invalid` (`reassign_to` for a user who stays active, or is the
+    /// `NotFound` (the user, who gets it all, the calendar of the digests), `EtagMismatch`, `Invalid` (`reassign_to` for a user who stays active, or is the
     /// same), `Inactive` (who gets it all).
     pub fn update(&self, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<Edited, Refusal> {
         let before = catalogue.users.get(&self.id).ok_or_else(|| not_found(Kind::User, &self.id))?;
         let mut faults = Faults::default();
         faults.add(check_etag(Kind::User, self.etag.as_deref(), before.version));
+        faults.add(self.alerts.check_named(catalogue));
         let user = self.onto(User::clone(before), now);
         if let Some(to) = &self.reassign_to {
             faults.add(Named::User(to).check(catalogue));
@@ -213,6 +272,7 @@ impl UserEdit {
         set(&mut user.inactive, self.inactive.as_ref());
         set(&mut user.language, self.language.as_ref());
         set(&mut user.zone, self.zone.as_ref());
+        self.alerts.onto(&mut user.alerts);
         user.version += 1;
         user.updated_at = now;
         user
@@ -278,6 +338,21 @@ mod tests {
         UserEdit { id: "anna".into(), roles: Some(roles), ..UserEdit::default() }.check(&mut v);
         let fields: Vec<_> = v.into_found().into_iter().map(|violation| violation.field).collect();
         assert_eq!(fields, ["roles[2]", "roles[3]"]);
+    }
+
+    #[test]
+    fn times_of_digests_ascend_within_a_day() {
+        let wrong = |minutes: Vec<i32>| {
+            let mut v = Violations::new();
+            let alerts = AlertsEdit { digest_minutes: Some(minutes), ..AlertsEdit::default() };
+            UserEdit { id: "anna".into(), alerts, ..UserEdit::default() }.check(&mut v);
+            v.into_found().into_iter().map(|violation| violation.field).collect::<Vec<_>>()
+        };
+        assert_eq!(wrong(vec![0, 1439]), Vec::<String>::new());
+        let expected = [1, 2, 4].map(|index| format!("alerts.digest_minutes[{index}]"));
+        assert_eq!(wrong(vec![420, 420, -1, 500, 1440]), expected);
+        assert_eq!(wrong((0..12).collect()), Vec::<String>::new());
+        assert_eq!(wrong((0..13).collect()), ["alerts.digest_minutes"]);
     }
 
     #[test]

@@ -52,6 +52,9 @@ fn order() -> OrderFacts {
         priority: 0,
         reason: Why::ManagerOf("Milling shop".into()),
         reader: Reader::default(),
+        order_type: "sheet-metal".into(),
+        status: "milling".into(),
+        labels: std::collections::BTreeMap::new(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 #[derive(Debug)]
 pub(super) enum Words {
     Letter(Box<Letter>),
-    Digest(Digest),
+    Digest(Box<Digest>),
 }
 
 /// Subject and words of a message.
@@ -30,11 +30,11 @@ pub(super) fn words(facts: &MessageFacts, plant_language: &str, link_pattern: Op
         }
         MessageFacts::OverdueDigest { orders, more } => {
             let (subject, digest) = overdue_digest(orders, *more, plant_language, link_pattern);
-            (subject, Words::Digest(digest))
+            (subject, Words::Digest(Box::new(digest)))
         }
         MessageFacts::Digest(facts) => {
             let (subject, digest) = digest(facts, plant_language, link_pattern);
-            (subject, Words::Digest(digest))
+            (subject, Words::Digest(Box::new(digest)))
         }
         MessageFacts::Advanced { order, from_status, by, note } => {
             let occurrence = Occurrence::StatusEntered { from: from_status.clone(), by: by.clone() };

@@ -48,6 +48,21 @@ fn wrote(kind: NoteKind) -> (&'static str, &'static str) {
 }
 
 impl English {
+    fn digest_parts(counts: &Counts) -> String {
+        let part = |count: u32, text: String| (count > 0).then_some(text);
+        let parts: Vec<String> = [
+            part(counts.orders, plural(counts.orders, "order")),
+            part(counts.new, format!("{} newly overdue", counts.new)),
+            part(counts.worse, format!("{} worse", counts.worse)),
+            part(counts.recovered, format!("{} recovered", counts.recovered)),
+            part(counts.tasks, plural(counts.tasks, "overdue task")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if parts.is_empty() { "nothing new".to_owned() } else { parts.join(", ") }
+    }
+
     fn overdue(&self, since: Option<NaiveDate>, days: u32) -> String {
         let since = since.map_or_else(|| "Overdue".to_owned(), |since| format!("Overdue since {}", self.day(since)));
         // Right after midnight of a closed day nothing is lost yet, and the order is late all the same.
@@ -314,13 +329,13 @@ impl Phrases for English {
     }
 
     fn digest_headline(&self, counts: &Counts) -> String {
-        self.digest_parts(counts)
+        Self::digest_parts(counts)
     }
 
     fn digest_subject(&self, counts: &Counts, worst: Option<(&str, u32)>) -> String {
         let head = if counts.storm { "Many at once" } else { "Digest" };
         let worst = worst.map_or_else(String::new, |(order, days)| format!("; worst {order}{}", in_brackets(days)));
-        format!("{head}: {}{worst}", self.digest_parts(counts))
+        format!("{head}: {}{worst}", Self::digest_parts(counts))
     }
 
     fn overdue_headline(&self, orders: u32) -> String {
@@ -397,22 +412,5 @@ impl Phrases for English {
             Why::ManagerOf(department) => format!("you manage {department}, which has the task"),
             why => self.why(why),
         }
-    }
-}
-
-impl English {
-    fn digest_parts(&self, counts: &Counts) -> String {
-        let part = |count: u32, text: String| (count > 0).then_some(text);
-        let parts: Vec<String> = [
-            part(counts.orders, plural(counts.orders, "order")),
-            part(counts.new, format!("{} newly overdue", counts.new)),
-            part(counts.worse, format!("{} worse", counts.worse)),
-            part(counts.recovered, format!("{} recovered", counts.recovered)),
-            part(counts.tasks, plural(counts.tasks, "overdue task")),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if parts.is_empty() { "nothing new".to_owned() } else { parts.join(", ") }
     }
 }
