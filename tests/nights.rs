@@ -230,7 +230,15 @@ impl Walker {
             lock_timeout: Duration::from_secs(10),
         })
         .expect("a valid URL");
-        let settings = Settings { fallback: FALLBACK.into(), gather_max: 64, gather_lanes: 1, sweep_batch: 1_000 };
+        let settings = Settings {
+            fallback: FALLBACK.into(),
+            gather_max: 64,
+            gather_lanes: 1,
+            sweep_batch: 1_000,
+            outage_after: TimeDelta::minutes(15),
+            storm_messages: 20,
+            storm_window: TimeDelta::minutes(10),
+        };
         let other = Plant::new(store, Arc::new(FileClock::new(clock.path().into())), settings, fastrand::u64(..));
         Self { api: daemon.api(), clock, other, by_bell, told: BTreeMap::new(), _daemon: daemon, database }
     }

@@ -220,6 +220,12 @@ pub enum Refusal {
         /// Its state.
         state: String,
     },
+    /// The message cannot be taken back.
+    #[error("the message is {state}; only READY, GATHERED and UNCERTAIN ones can be taken back")]
+    NotCancellable {
+        /// Its state.
+        state: String,
+    },
     /// The task is done or cancelled.
     #[error("the task is {} already (by {by}); reopen it first", state.to_lowercase())]
     TaskClosed {
@@ -231,12 +237,6 @@ pub enum Refusal {
     /// The task is open.
     #[error("the task is open; there is nothing to reopen")]
     TaskOpen,
-    /// The message cannot be taken back.
-    #[error("the message is {state}; only READY, GATHERED and UNCERTAIN ones can be taken back")]
-    NotCancellable {
-        /// Its state.
-        state: String,
-    },
     /// Another item of an atomic call was refused.
     #[error("nothing was changed, since item {index} was refused")]
     BatchRefused {

@@ -100,15 +100,15 @@ pub fn sort(refusal: &Refusal) -> (Code, Reason, HashMap<String, String>) {
         Refusal::NotRetryable { state } => {
             (Code::FailedPrecondition, Reason::NotRetryable, facts(&[("state", state.clone())]))
         }
+        Refusal::NotCancellable { state } => {
+            (Code::FailedPrecondition, Reason::NotCancellable, facts(&[("state", state.clone())]))
+        }
         Refusal::TaskClosed { state, by } => (
             Code::FailedPrecondition,
             Reason::TaskClosed,
             facts(&[("state", state.clone()), ("closed_by", by.clone())]),
         ),
         Refusal::TaskOpen => (Code::FailedPrecondition, Reason::TaskOpen, none),
-        Refusal::NotCancellable { state } => {
-            (Code::FailedPrecondition, Reason::NotCancellable, facts(&[("state", state.clone())]))
-        }
         Refusal::BatchRefused { index } => {
             (Code::Aborted, Reason::BatchRefused, facts(&[("index", index.to_string())]))
         }

@@ -154,27 +154,6 @@ impl Store {
         rows.into_iter().map(Task::try_from).collect()
     }
 
-    /// The tasks that are overdue at `now` of a user, and of these departments where nobody in person has them; the longest overdue
-    /// first, at most `limit`.
-    ///
-    /// # Errors
-    /// When the database fails, or a row holds what is never written.
-    pub async fn overdue_tasks_of(
-        &self,
-        user: &str,
-        departments: &[String],
-        now: DateTime<Utc>,
-        limit: i64,
-    ) -> Result<Vec<Task>, StoreError> {
-        let filter = TaskFilter {
-            user: Some(user.to_owned()),
-            or_departments: departments.to_vec(),
-            due_by: Some(now),
-            ..TaskFilter::default()
-        };
-        self.list_tasks(&filter, None, limit).await
-    }
-
     /// Writes a task that was changed, with what goes along: its messages, the stored answer. Nothing when the task is no longer
     /// of the version that it was read with, or the catalogue of that which it was decided with.
     ///
