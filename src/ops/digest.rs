@@ -369,7 +369,7 @@ async fn compose(
     facts.storm = read.gathered.messages.iter().any(|it| it.storm);
     facts.tasks = tasks(connection, person, cx).await?;
     let id = cx.ids.next(cx.now);
-    let (order_id, order_number) = first.unwrap_or_default();
+    let (order_id, order_number) = first.unzip();
     Ok(Message {
         id,
         dedup_key: format!("digest/{}/{}/{id}", due.address, due.due_at.timestamp_micros()),
@@ -379,9 +379,9 @@ async fn compose(
             name: person.user.map_or_else(|| read.gathered.recipient_name.clone(), |user| user.display_name.clone()),
             address: due.address.clone(),
         },
-        order_id: Some(order_id),
-        order_number,
-        visit_sequence: orders.get(&order_id).map_or(0, |order| order.visit.sequence),
+        order_id,
+        order_number: order_number.unwrap_or_default(),
+        visit_sequence: order_id.and_then(|id| orders.get(&id)).map_or(0, |order| order.visit.sequence),
         due_at: None,
         facts: MessageFacts::Digest(Box::new(facts)),
         rule: String::new(),

@@ -330,8 +330,8 @@ pub(crate) async fn overdue_tasks(
         r#"SELECT title, order_id, order_number,
             CASE WHEN assigned_user = $1 THEN NULL ELSE assigned_department END AS assigned_department, due_on
          FROM tasks
-         WHERE state = 'OPEN' AND due_at <= $3 AND (assigned_user = $1 OR (assigned_user IS NULL AND assigned_department = ANY ($2)))
-         ORDER BY due_at, id LIMIT $4"#,
+         WHERE state = 'OPEN' AND due_sort <= $3 AND (assigned_user = $1 OR (assigned_user IS NULL AND assigned_department = ANY ($2)))
+         ORDER BY due_sort, id LIMIT $4"#,
         user,
         departments,
         now,
