@@ -4,7 +4,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use protox::prost::Message as _;
 
-const SERVICES: [&str; 10] = [
+const SERVICES: [&str; 11] = [
     "andon/v1/errors.proto",
     "andon/v1/edit_plan.proto",
     "andon/v1/order_types.proto",
@@ -13,6 +13,7 @@ const SERVICES: [&str; 10] = [
     "andon/v1/orders.proto",
     "andon/v1/deliveries.proto",
     "andon/v1/schedule.proto",
+    "andon/v1/tasks.proto",
     "andon/v1/triggers.proto",
     "andon/v1/webhooks.proto",
 ];

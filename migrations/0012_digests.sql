@@ -23,6 +23,14 @@ BEGIN
         RETURN EXISTS (
             SELECT FROM orders o
             WHERE o.id = of_order AND o.visit_sequence = of_visit AND o.closed_at IS NULL AND o.due_at = due AND o.due_at > at);
+    WHEN 'TASK' THEN
+        -- As long as it is open, and whom it was given to has it.
+        RETURN EXISTS (
+            SELECT FROM tasks t
+            WHERE t.id = (facts #>> '{Task,task_id}')::uuid AND t.state = 'OPEN'
+              AND t.assigned_user IS NOT DISTINCT FROM facts #>> '{Task,user}'
+              AND (t.assigned_user IS NOT NULL
+                  OR t.assigned_department IS NOT DISTINCT FROM facts #>> '{Task,department}'));
     WHEN 'OVERDUE_DIGEST' THEN
         -- As long as one of its orders is still overdue, or was only counted.
         RETURN (facts #>> '{OverdueDigest,more}')::bigint > 0 OR EXISTS (

@@ -55,7 +55,8 @@ def main() -> None:
         assert history[1].note.text == "läuft", history
         work_the_record(orders, pb, order)
         edit_the_cycle(channel, orders, order)
-    print("created, advanced, listed, read, asked, edited")
+        do_a_task(channel, order)
+    print("created, advanced, listed, read, asked, edited, done")
 
 
 def work_the_record(orders, pb, order) -> None:
@@ -95,6 +96,20 @@ def edit_the_cycle(channel, orders, order) -> None:
     assert types.DeleteStatus(removal, timeout=20).plan == plan
     moved = orders.GetOrder(orders_pb2.GetOrderRequest(order=order), timeout=20).order
     assert moved.visit.status == "checking", moved
+
+
+def do_a_task(channel, order) -> None:
+    """Makes a task about the order, finds it among those of the user, and does it."""
+    from andon.v1 import tasks_pb2 as pb
+    from andon.v1 import tasks_pb2_grpc as services
+
+    tasks = services.TaskServiceStub(channel)
+    new = pb.Task(title="Maß prüfen", assigned_user="anna")
+    made = tasks.CreateTask(pb.CreateTaskRequest(task=new, order=order, request_id="py-task"), timeout=20).task
+    listed = tasks.ListTasks(pb.ListTasksRequest(states=[pb.TASK_STATE_OPEN], user="anna"), timeout=20).tasks
+    assert list(listed) == [made] and made.order_number == order.number, listed
+    done = tasks.CompleteTask(pb.CompleteTaskRequest(id=made.id, etag=made.etag, comment="h7"), timeout=20).task
+    assert done.state == pb.TASK_STATE_DONE and done.comment == "h7", done
 
 
 main()

@@ -22,13 +22,13 @@ const OVERDUE: &str = "2026-03-03T23:00:00Z";
 const MORNING: &str = "2026-03-04T06:00:00Z";
 const MAIL_LIMIT: Duration = Duration::from_secs(30);
 
-fn mask(paths: &[&str]) -> Option<FieldMask> {
-    Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
+fn mask(paths: &[&str]) -> FieldMask {
+    FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }
 }
 
 fn prefers(user: &str, alerts: v1::AlertPreferences, paths: &[&str]) -> v1::UpdateUserRequest {
     let user = v1::User { id: user.into(), alerts: Some(alerts), ..v1::User::default() };
-    v1::UpdateUserRequest { user: Some(user), update_mask: mask(paths), ..v1::UpdateUserRequest::default() }
+    v1::UpdateUserRequest { user: Some(user), update_mask: Some(mask(paths)), ..v1::UpdateUserRequest::default() }
 }
 
 fn digests() -> v1::AlertPreferences {
@@ -150,7 +150,7 @@ async fn walk(made: &str, minute: i32, every_day: bool, by_hand: Option<&str>, d
     assert_eq!(instant(waiting.next_attempt_time), at(told));
     shop.clock.set(at(told) - chrono::TimeDelta::microseconds(1));
     digests_pass(&shop).await;
-    assert_eq!(to(&shop, ANNA).await, [waiting.clone()]);
+    assert_eq!(to(&shop, ANNA).await, std::slice::from_ref(&waiting));
 
     shop.clock.set(at(told));
     let digest = eventually("the digest is sent", async || sent_digests(&shop, ANNA).await.pop()).await;

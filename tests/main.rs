@@ -23,5 +23,6 @@ mod record;
 mod schedule;
 mod smtp_conversation;
 mod support;
+mod tasks;
 mod waiting_orders;
 mod webhooks;

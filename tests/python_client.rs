@@ -21,6 +21,6 @@ async fn a_python_client_works_an_order_and_edits_its_cycle() {
     let done = tokio::task::block_in_place(|| command.output()).expect("Python can be started");
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
-    assert_eq!(said.trim(), "created, advanced, listed, read, asked, edited");
+    assert_eq!(said.trim(), "created, advanced, listed, read, asked, edited, done");
     assert_eq!(shop.api.get("PY-1").await.title, "Welle für Öl");
 }

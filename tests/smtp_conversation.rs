@@ -1,14 +1,21 @@
 //! One SMTP conversation against a server that misbehaves at every command in every way.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use andon::mail::{Credentials, Deadlines, Delivery, MailLane, Mailer, Outgoing, SmtpConfig, SmtpMailer, TlsMode};
+
+use tokio::sync::Semaphore;
 
 use crate::support::smtp::{Command, Fault, SinkOptions, SinkTls, SmtpSink, What};
 
 /// A step's deadline in these tests; what is late is late by far, what is in time is in time by far.
 const STEP: Duration = Duration::from_millis(500);
 const LATE: Duration = Duration::from_millis(40);
+/// After every deadline of a step, that of the handshake too.
+const TOO_LATE: Duration = Duration::from_millis(2500);
 const ACCOUNT: (&str, &str) = ("lamp", "s3cret-pass");
 
 fn config(sink: &SmtpSink) -> SmtpConfig {
@@ -55,16 +62,16 @@ fn kind(delivery: &Delivery) -> &'static str {
     }
 }
 
-fn every_way() -> [What; 7] {
-    let late = What::Late(LATE);
-    [What::Reply4xx, What::Reply5xx, What::Drop, What::Silence, What::Garbage, What::Trickle, late]
+fn every_way() -> [What; 8] {
+    let (late, too_late) = (What::Late(LATE), What::Late(TOO_LATE));
+    [What::Reply4xx, What::Reply5xx, What::Drop, What::Silence, What::Garbage, What::Trickle, late, too_late]
 }
 
 /// The documented outcome, and whether the connection serves the next message.
 fn expected(at: Command, what: &What) -> (&'static str, bool) {
-    let opening = matches!(at, Command::Greeting | Command::Ehlo | Command::StartTls | Command::Auth);
+    let opening = !matches!(at, Command::Mail | Command::Rcpt | Command::Data | Command::Dot);
     match what {
-        What::Late(_) => ("Sent", true),
+        What::Late(after) if *after == LATE => ("Sent", true),
         _ if opening => ("TransportDown", false),
         What::Reply4xx => ("RefusedForNow", true),
         What::Reply5xx => ("RefusedForGood", true),
@@ -73,13 +80,30 @@ fn expected(at: Command, what: &What) -> (&'static str, bool) {
     }
 }
 
+/// Every point of the conversation in which TLS is asked for within it, and the login is PLAIN.
+const WITH_STARTTLS: [Command; 10] = {
+    use Command::{Auth, Data, Dot, Ehlo, EhloSecured, Greeting, Mail, Rcpt, StartTls, Tls};
+    [Greeting, Ehlo, StartTls, Tls, EhloSecured, Auth, Mail, Rcpt, Data, Dot]
+};
+/// Those that are there, or different, when TLS comes first and the login is LOGIN.
+const WITH_IMPLICIT_TLS: [Command; 6] = {
+    use Command::{Auth, AuthPassword, AuthUser, EhloSecured, Greeting, Tls};
+    [Tls, Greeting, EhloSecured, AuthUser, AuthPassword, Auth]
+};
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_command_in_every_way_ends_in_the_documented_outcome() {
-    use Command::{Auth, Data, Dot, Ehlo, Greeting, Mail, Rcpt, StartTls};
+    // Not more at once than a small machine can serve well within a step's deadline.
+    let room = Arc::new(Semaphore::new(12));
     let mut cases = tokio::task::JoinSet::new();
-    for at in [Greeting, Ehlo, StartTls, Auth, Mail, Rcpt, Data, Dot] {
-        for what in every_way() {
-            cases.spawn(one_fault(at, what));
+    for what in every_way() {
+        let with_starttls = WITH_STARTTLS.map(|at| (at, SinkTls::StartTls));
+        for (at, sink_tls) in with_starttls.into_iter().chain(WITH_IMPLICIT_TLS.map(|at| (at, SinkTls::Implicit))) {
+            let (room, what) = (Arc::clone(&room), what.clone());
+            cases.spawn(async move {
+                let _place = room.acquire().await;
+                one_fault(at, what, sink_tls).await;
+            });
         }
     }
     while let Some(case) = cases.join_next().await {
@@ -87,24 +111,23 @@ async fn every_command_in_every_way_ends_in_the_documented_outcome() {
     }
 }
 
-async fn one_fault(at: Command, what: What) {
-    let options = SinkOptions {
-        tls: SinkTls::StartTls,
-        mechanisms: "PLAIN LOGIN",
-        credentials: ACCOUNT,
-        ..SinkOptions::default()
+async fn one_fault(at: Command, what: What, sink_tls: SinkTls) {
+    let (tls, mechanisms) = match sink_tls {
+        SinkTls::Implicit => (TlsMode::Implicit, "LOGIN"),
+        SinkTls::StartTls | SinkTls::None => (TlsMode::StartTls, "PLAIN LOGIN"),
     };
+    let options = SinkOptions { tls: sink_tls, mechanisms, credentials: ACCOUNT, ..SinkOptions::default() };
     let sink = SmtpSink::start_with(options).await;
     let config = SmtpConfig {
         host: "localhost".into(),
-        tls: TlsMode::StartTls,
+        tls,
         credentials: Some(Credentials { user: ACCOUNT.0.into(), password: ACCOUNT.1.into() }),
         extra_ca_pem: Some(sink.ca_pem().as_bytes().to_vec()),
         ..config(&sink)
     };
     let total = config.deadlines.total();
     let mut lane = lane(config);
-    let case = format!("{at:?} {what:?}");
+    let case = format!("{at:?} {what:?} {sink_tls:?}");
     sink.inject(Fault::once(at, what.clone()));
     let began = Instant::now();
     let first = lane.send(&to("first@example.com")).await;
@@ -121,6 +144,64 @@ async fn one_fault(at: Command, what: What) {
     if !matches!(outcome, "Sent" | "Uncertain") {
         assert_eq!(accepted.len(), 1, "{case}: what is not sent has not arrived");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_goodbye_that_goes_wrong_in_any_way_ends_in_time_and_changes_nothing() {
+    for what in every_way() {
+        let sink = SmtpSink::start().await;
+        let config = config(&sink);
+        let limit = config.deadlines.quit + STEP;
+        let mut lane = lane(config);
+        assert_eq!(kind(&lane.send(&to("a@example.com")).await), "Sent");
+        sink.inject(Fault::once(Command::Quit, what.clone()));
+        let began = Instant::now();
+        lane.close().await;
+        assert!(began.elapsed() < limit, "{what:?}: {:?}", began.elapsed());
+        assert_eq!(sink.lines().last().map(|(_, line)| line.as_str()), Some("QUIT"), "{what:?}");
+        assert_eq!(kind(&lane.send(&to("b@example.com")).await), "Sent", "{what:?}");
+        assert_eq!((sink.connections(), sink.messages().len()), (2, 2), "{what:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_does_not_take_the_body_in_time_costs_no_second_copy() {
+    // More than the sockets' buffers hold.
+    let long = Outgoing { message: vec![b'y'; 30_000_000], ..to("a@example.com") };
+    for what in [What::DropBeforeDot, What::SlowReader] {
+        let sink = SmtpSink::start().await;
+        let mut lane = lane(config(&sink));
+        sink.inject(Fault::once(Command::Data, what.clone()));
+        let began = Instant::now();
+        assert_eq!(kind(&lane.send(&long).await), "NotSent", "{what:?}");
+        assert!(began.elapsed() < 4 * STEP, "{what:?}: {:?}", began.elapsed());
+        assert_eq!(kind(&lane.send(&to("b@example.com")).await), "Sent", "{what:?}");
+        assert_eq!((sink.connections(), sink.messages().len()), (2, 1), "{what:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_does_not_even_take_the_connection_is_given_up_in_time() {
+    // Nobody takes what waits here, and there is room for few.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let listener = socket.listen(1).expect("it listens");
+    let address = listener.local_addr().expect("bound");
+    let mut waiting = Vec::new();
+    for _ in 0..50 {
+        match tokio::time::timeout(STEP, tokio::net::TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => waiting.push(stream),
+            _ => break,
+        }
+    }
+    assert!(waiting.len() < 50, "the queue has an end");
+    let sink = SmtpSink::start().await;
+    let mut lane = lane(SmtpConfig { port: address.port(), ..config(&sink) });
+    let began = Instant::now();
+    let delivery = lane.send(&to("a@example.com")).await;
+    let reason = format!("connect: not over within {} ms", STEP.as_millis());
+    assert!(matches!(&delivery, Delivery::TransportDown { reason: it } if it.contains(&reason)), "{delivery:?}");
+    assert!(began.elapsed() < 3 * STEP, "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -178,15 +259,16 @@ async fn an_old_connection_that_was_hung_up_costs_no_message() {
 }
 
 #[tokio::test]
-async fn a_failed_reset_ends_the_connection() {
-    for what in every_way().into_iter().filter(|what| !matches!(what, What::Late(_))) {
+async fn a_reset_that_fails_in_any_way_ends_the_connection() {
+    for what in every_way() {
         let sink = SmtpSink::start().await;
         let mut lane = lane(config(&sink));
         sink.inject(Fault::once(Command::Rcpt, What::Reply5xx).for_recipient("a@example.com"));
         sink.inject(Fault::once(Command::Rset, what.clone()));
         assert_eq!(kind(&lane.send(&to("a@example.com")).await), "RefusedForGood");
         assert_eq!(kind(&lane.send(&to("b@example.com")).await), "Sent", "{what:?}");
-        assert_eq!(sink.connections(), 2, "{what:?}");
+        let connections = if what == What::Late(LATE) { 1 } else { 2 };
+        assert_eq!(sink.connections(), connections, "{what:?}");
     }
 }
 

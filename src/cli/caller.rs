@@ -12,7 +12,8 @@ use crate::grpc::proto::v1::{
     calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
     order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
     people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
-    trigger_service_client::TriggerServiceClient, webhook_service_client::WebhookServiceClient,
+    task_service_client::TaskServiceClient, trigger_service_client::TriggerServiceClient,
+    webhook_service_client::WebhookServiceClient,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,6 +73,7 @@ impl Caller {
     client!(calendars, CalendarServiceClient, "calendars");
     client!(people, PeopleServiceClient, "people");
     client!(schedule, ScheduleServiceClient, "the schedule");
+    client!(tasks, TaskServiceClient, "tasks");
     client!(triggers, TriggerServiceClient, "triggers");
     client!(webhooks, WebhookServiceClient, "webhooks");
     client!(deliveries, DeliveryServiceClient, "deliveries");

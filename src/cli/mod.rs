@@ -22,6 +22,7 @@ mod replan;
 mod schedule;
 mod seed;
 mod sheet;
+mod tasks;
 mod triggers;
 mod types;
 mod webhooks;
@@ -99,6 +100,9 @@ enum Noun {
     /// Users and departments
     #[command(subcommand)]
     People(people::Verb),
+    /// Tasks: what somebody has to do
+    #[command(subcommand)]
+    Tasks(tasks::Verb),
     /// Triggers: what is told to whom, and when
     #[command(subcommand)]
     Triggers(triggers::Verb),
@@ -162,6 +166,7 @@ async fn carry_out(caller: &Caller, noun: Noun) -> Result<Answer, Failure> {
         Noun::Schedule(verb) => schedule::run(caller, verb).await,
         Noun::Replan(verb) => replan::run(caller, verb).await,
         Noun::People(verb) => people::run(caller, verb).await,
+        Noun::Tasks(verb) => tasks::run(caller, verb).await,
         Noun::Triggers(verb) => triggers::run(caller, verb).await,
         Noun::Webhooks(verb) => webhooks::run(caller, verb).await,
         Noun::Deliveries(verb) => deliveries::run(caller, verb).await,

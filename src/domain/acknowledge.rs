@@ -130,7 +130,7 @@ pub fn follow(before: &Order, request: &Follow, cx: &mut Context<'_>) -> Result<
     for id in &request.add {
         cx.catalogue.active_user(id)?;
     }
-    for id in request.remove.iter().filter(|id| !cx.catalogue.users.contains_key(*id)) {
+    if let Some(id) = request.remove.iter().find(|id| !cx.catalogue.users.contains_key(*id)) {
         return Err(Refusal::NotFound { kind: Kind::User, id: id.clone() });
     }
     let mut order = before.clone();

@@ -394,6 +394,13 @@ impl Catalogue {
         if user.inactive { Err(Refusal::Inactive { kind: Kind::User, id: id.into() }) } else { Ok(user) }
     }
 
+    /// Ids of the departments in which a user works, or which the user manages.
+    #[must_use]
+    pub fn departments_of(&self, user: &str) -> Vec<String> {
+        let belongs = |it: &&Arc<Department>| it.managers.iter().chain(&it.members).any(|id| id == user);
+        self.departments.values().filter(belongs).map(|it| it.id.clone()).collect()
+    }
+
     /// A department that can be chosen.
     ///
     /// # Errors

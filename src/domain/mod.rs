@@ -23,6 +23,7 @@ pub mod set_due_date;
 pub mod status_times;
 pub mod step;
 pub mod task;
+pub mod task_change;
 pub mod unmaintained;
 pub mod update;
 pub mod violation;

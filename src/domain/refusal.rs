@@ -226,6 +226,17 @@ pub enum Refusal {
         /// Its state.
         state: String,
     },
+    /// The task is done or cancelled.
+    #[error("the task is {} already (by {by}); reopen it first", state.to_lowercase())]
+    TaskClosed {
+        /// Its state.
+        state: String,
+        /// Who closed it.
+        by: String,
+    },
+    /// The task is open.
+    #[error("the task is open; there is nothing to reopen")]
+    TaskOpen,
     /// Another item of an atomic call was refused.
     #[error("nothing was changed, since item {index} was refused")]
     BatchRefused {

@@ -65,7 +65,7 @@ fn delivery(row: &DeliveryRow) -> v1::Delivery {
         state: state.unwrap_or(v1::DeliveryState::Unspecified).into(),
         user: row.user_id.clone().unwrap_or_default(),
         address: row.address.clone(),
-        order: row.order_id.to_string(),
+        order: row.order_id.map(|id| id.to_string()).unwrap_or_default(),
         order_number: row.order_number.clone(),
         subject: row.subject.clone(),
         message_id: row.message_id.clone(),

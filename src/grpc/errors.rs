@@ -103,6 +103,12 @@ pub fn sort(refusal: &Refusal) -> (Code, Reason, HashMap<String, String>) {
         Refusal::NotCancellable { state } => {
             (Code::FailedPrecondition, Reason::NotCancellable, facts(&[("state", state.clone())]))
         }
+        Refusal::TaskClosed { state, by } => (
+            Code::FailedPrecondition,
+            Reason::TaskClosed,
+            facts(&[("state", state.clone()), ("closed_by", by.clone())]),
+        ),
+        Refusal::TaskOpen => (Code::FailedPrecondition, Reason::TaskOpen, none),
         Refusal::BatchRefused { index } => {
             (Code::Aborted, Reason::BatchRefused, facts(&[("index", index.to_string())]))
         }

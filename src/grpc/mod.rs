@@ -16,5 +16,6 @@ pub mod people;
 pub mod proto;
 pub mod schedule;
 pub mod server;
+pub mod tasks;
 pub mod triggers;
 pub mod webhooks;

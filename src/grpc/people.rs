@@ -266,6 +266,7 @@ fn render_responsibilities(it: Responsibilities) -> v1::Responsibilities {
         manages: it.manages,
         manages_alone: it.manages_alone,
         member_of: it.member_of,
+        open_tasks: it.open_tasks,
     }
 }
 

@@ -22,18 +22,20 @@ use super::{
             order_type_service_server::{self, OrderTypeServiceServer},
             people_service_server::{self, PeopleServiceServer},
             schedule_service_server::{self, ScheduleServiceServer},
+            task_service_server::{self, TaskServiceServer},
             trigger_service_server::{self, TriggerServiceServer},
             webhook_service_server::{self, WebhookServiceServer},
         },
     },
     schedule::Schedule,
+    tasks::Tasks,
     triggers::Triggers,
     webhooks::Webhooks,
 };
 use crate::ops::{Plant, gather::Gatherer, webhooks::Hooks};
 
 /// The services as health checks name them; the empty name stands for all.
-pub const SERVICES: [&str; 9] = [
+pub const SERVICES: [&str; 10] = [
     "",
     order_service_server::SERVICE_NAME,
     delivery_service_server::SERVICE_NAME,
@@ -41,6 +43,7 @@ pub const SERVICES: [&str; 9] = [
     calendar_service_server::SERVICE_NAME,
     people_service_server::SERVICE_NAME,
     schedule_service_server::SERVICE_NAME,
+    task_service_server::SERVICE_NAME,
     trigger_service_server::SERVICE_NAME,
     webhook_service_server::SERVICE_NAME,
 ];
@@ -101,6 +104,7 @@ pub async fn serve(
     routes.add_service(OrderServiceServer::new(orders).max_decoding_message_size(REQUEST_BYTES_MAX));
     routes.add_service(DeliveryServiceServer::new(Deliveries::new(Arc::clone(&plant), tokens.clone())));
     routes.add_service(OrderTypeServiceServer::new(OrderTypes::new(Arc::clone(&plant))));
+    routes.add_service(TaskServiceServer::new(Tasks::new(Arc::clone(&plant), tokens.clone())));
     routes.add_service(ScheduleServiceServer::new(Schedule::new(Arc::clone(&plant), tokens)));
     routes.add_service(CalendarServiceServer::new(Calendars::new(Arc::clone(&plant))));
     routes.add_service(TriggerServiceServer::new(Triggers::new(Arc::clone(&plant))));

@@ -190,7 +190,7 @@ fn parse(given: &v1::Trigger, mask: &Mask, v: &mut Violations) -> TriggerEdit {
             0
         })
     };
-    let edit = v.within("trigger.", |v| {
+    v.within("trigger.", |v| {
         if event.is_none() && mask.names("event") {
             v.add("event", "must be set");
         }
@@ -210,8 +210,7 @@ fn parse(given: &v1::Trigger, mask: &Mask, v: &mut Violations) -> TriggerEdit {
         let edit = TriggerEdit { id: given.id.clone(), etag: optional(&given.etag), fields, spec };
         edit.check(v);
         edit
-    });
-    edit
+    })
 }
 
 fn condition(given: v1::TriggerCondition, v: &mut Violations) -> Condition {
@@ -222,7 +221,7 @@ fn condition(given: v1::TriggerCondition, v: &mut Violations) -> Condition {
             Ok(v1::Health::OnTarget) => health.push(Health::OnTarget),
             Ok(v1::Health::Late) => health.push(Health::Late),
             Ok(v1::Health::Unspecified) | Err(_) => {
-                v.add(&format!("condition.health[{index}]"), "is not a known health")
+                v.add(&format!("condition.health[{index}]"), "is not a known health");
             }
         }
     }

@@ -29,20 +29,22 @@ pub struct Envelope {
     pub language: String,
 }
 
-/// The thread of a message: one per order, and for digests, which are about many, one per mailbox.
+/// The thread of a message: one per order, one per task that has no order, and for digests, which are about many, one per mailbox.
 #[must_use]
-pub fn thread_of(facts: &MessageFacts, order_id: Uuid, address: &str, domain: &str) -> String {
+pub fn thread_of(facts: &MessageFacts, order_id: Option<Uuid>, address: &str, domain: &str) -> String {
     match facts {
         MessageFacts::Digest(_) | MessageFacts::OverdueDigest { .. } => {
             let mailbox = Sha256::digest(address.to_lowercase());
             let short = mailbox.iter().take(8).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
             format!("digest-{short}@{domain}")
         }
-        MessageFacts::Overdue(_)
+        MessageFacts::Task(task) if order_id.is_none() => format!("task-{}@{domain}", task.task_id),
+        MessageFacts::Task(_)
+        | MessageFacts::Overdue(_)
         | MessageFacts::Advanced { .. }
         | MessageFacts::NoteAdded { .. }
         | MessageFacts::Happened(_)
-        | MessageFacts::Called(_) => format!("order-{order_id}@{domain}"),
+        | MessageFacts::Called(_) => order_id.map_or_else(String::new, |order_id| format!("order-{order_id}@{domain}")),
     }
 }
 

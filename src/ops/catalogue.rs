@@ -202,7 +202,8 @@ pub async fn update_user(plant: &Arc<Plant>, edit: UserEdit, write: Write) -> Re
     let decide = move |catalogue: &Catalogue, now| edit.update(catalogue, now);
     run(plant, write, Count::OrdersOf(id), decide, |done| {
         let user = row_of(done, |change| if let Change::User(user) = change { Some(user) } else { None });
-        let responsibilities = user.inactive.then(|| Responsibilities::of(&user.id, done.counted, done.before));
+        let responsibilities =
+            user.inactive.then(|| Responsibilities::of(&user.id, (done.counted, done.tasks), done.before));
         UserEdited { user, responsibilities, plan: done.plan.clone() }
     })
     .await

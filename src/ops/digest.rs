@@ -369,7 +369,7 @@ async fn compose(
     facts.storm = read.gathered.messages.iter().any(|it| it.storm);
     facts.tasks = tasks(connection, person, cx).await?;
     let id = cx.ids.next(cx.now);
-    let (order_id, order_number) = first.unwrap_or_default();
+    let (order_id, order_number) = first.unzip();
     Ok(Message {
         id,
         dedup_key: format!("digest/{}/{}/{id}", due.address, due.due_at.timestamp_micros()),
@@ -380,8 +380,8 @@ async fn compose(
             address: due.address.clone(),
         },
         order_id,
-        order_number,
-        visit_sequence: orders.get(&order_id).map_or(0, |order| order.visit.sequence),
+        order_number: order_number.unwrap_or_default(),
+        visit_sequence: order_id.and_then(|id| orders.get(&id)).map_or(0, |order| order.visit.sequence),
         due_at: None,
         facts: MessageFacts::Digest(Box::new(facts)),
         rule: String::new(),

@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use super::{Plant, kill_point};
 use crate::{
-    domain::alerts::{backoff::Backoff, digest},
+    domain::alerts::{backoff::Backoff, digest, message::MessageFacts},
     mail::{Delivery, Envelope, MailLane, Mailer, Outgoing, bare_address, render, thread_of},
     store::{
         StoreError,
@@ -206,7 +206,12 @@ impl Sender {
         let (bytes, attempt, first_attempt_at) = match begun {
             Begun::Sending { bytes, attempt, first_attempt_at } => (bytes, attempt, first_attempt_at),
             Begun::Untrue => {
-                let reason = "the order moved on before the message was sent";
+                let reason = match &message.facts {
+                    MessageFacts::Task(_) => {
+                        "the task was closed or given to somebody else before the message was sent"
+                    }
+                    _ => "the order moved on before the message was sent",
+                };
                 plant.store.settle(message.id, token, "WITHDRAWN", reason, None, now).await?;
                 report.ended += 1;
                 return Ok(true);

@@ -34,6 +34,7 @@ use crate::{
         edit::{self, Change, EDITED_ORDERS_MAX, EditPlan, Edited, OnOrders, Replan},
         order::{Context, Decision, Order},
         refusal::Refusal,
+        task_change::hand_over,
         violation::Violation,
     },
     store::{
@@ -71,6 +72,7 @@ pub(super) struct Done<'a> {
     pub now: DateTime<Utc>,
     pub edited: &'a Edited,
     pub counted: i64,
+    pub tasks: i64,
     pub plan: &'a EditPlan,
 }
 
@@ -82,11 +84,12 @@ pub(super) enum Count {
 }
 
 impl Count {
-    async fn take(&self, edit: &mut CatalogueEdit) -> Result<i64, StoreError> {
+    /// Orders, and tasks.
+    async fn take(&self, edit: &mut CatalogueEdit) -> Result<(i64, i64), StoreError> {
         match self {
-            Self::Nothing => Ok(0),
-            Self::OpenOrders { order_type, status } => edit.count_open_orders(order_type, status).await,
-            Self::OrdersOf(user) => edit.count_orders_of(user).await,
+            Self::Nothing => Ok((0, 0)),
+            Self::OpenOrders { order_type, status } => Ok((edit.count_open_orders(order_type, status).await?, 0)),
+            Self::OrdersOf(user) => Ok((edit.count_orders_of(user).await?, edit.count_tasks_of(user).await?)),
         }
     }
 }
@@ -186,7 +189,7 @@ where
         look.go_on()?;
         look.begin(&plant.previews)?;
     }
-    let counted = unit.count.take(edit).await?;
+    let (counted, tasks) = unit.count.take(edit).await?;
     let orders = orders_of(edit, &mut edited).await?;
     let after = edited.changes.iter().fold(before.as_ref().clone(), Catalogue::with);
     let (mut plan, decided) = decide_orders(plant, &after, &edited, &orders, write, now)?;
@@ -197,7 +200,7 @@ where
             foresee((plant, edit, look), replan, &after, &mut plan, now).await?;
         }
     }
-    let answer = (unit.answer)(&Done { before: &before, now, edited: &edited, counted, plan: &plan });
+    let answer = (unit.answer)(&Done { before: &before, now, edited: &edited, counted, tasks, plan: &plan });
     if write.validate_only {
         return Ok((answer, None));
     }
@@ -210,6 +213,9 @@ where
             writes.add(decision, now);
         }
         edit.write_orders(&writes).await?;
+    }
+    if let OnOrders::Reassign { from, to } = &edited.on_orders {
+        hand_over_tasks(plant, edit, (from, to), &after, write, now).await?;
     }
     for change in &edited.changes {
         if let Change::OrderType(order_type) = change {
@@ -257,6 +263,39 @@ async fn find_orders(edit: &mut CatalogueEdit, on_orders: &OnOrders, limit: i64)
             edit.orders_of_type(&effect.before.id, &among, limit).await?
         }
     })
+}
+
+/// Gives the open tasks of a user who leaves to another one, who is told of each.
+async fn hand_over_tasks(
+    plant: &Plant,
+    edit: &mut CatalogueEdit,
+    (from, to): (&str, &str),
+    after: &Catalogue,
+    write: &Write,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let mut ids = plant.fork_ids();
+    let (actor, fallback) = (&write.actor, &plant.settings.fallback);
+    let mut cx = Context { catalogue: after, now, ids: &mut ids, actor, fallback, cause: "" };
+    let page = i64::try_from(PORTION).unwrap_or(1_000);
+    let mut last = Uuid::nil();
+    for _ in 0..EDITED_ORDERS_MAX / PORTION {
+        let tasks = edit.lock_tasks_of(from, last, page).await?;
+        let Some(end) = tasks.last() else { return Ok(()) };
+        last = end.id;
+        let given: Vec<_> = tasks.iter().map(|task| hand_over(task, to, actor, &mut cx)).collect();
+        let handed: Vec<_> = tasks.iter().map(|task| task.id).collect();
+        edit.give_tasks(&handed, to, now).await?;
+        let mut writes = Writes::default();
+        for decision in &given {
+            writes.messages(&decision.messages, now);
+        }
+        edit.write_orders(&writes).await?;
+        if tasks.len() < PORTION {
+            return Ok(());
+        }
+    }
+    Err(Refusal::TooManyOrders { limit: EDITED_ORDERS_MAX }.into())
 }
 
 /// What a recomputation in the background would do, seen on the snapshot of a preview: every open order is looked at.

@@ -27,6 +27,7 @@ mod previews;
 pub mod replan;
 mod snapshot;
 pub mod sweep;
+pub mod tasks;
 pub mod test_trigger;
 pub mod unit;
 pub mod webhooks;

@@ -55,7 +55,7 @@ pub async fn test_trigger(
         Tested::Given(trigger) => *trigger,
         Tested::Stored(id) => {
             let found = catalogue.triggers.get(&id).map(|it| it.as_ref().clone());
-            found.ok_or_else(|| Refusal::NotFound { kind: Kind::Trigger, id })?
+            found.ok_or(Refusal::NotFound { kind: Kind::Trigger, id })?
         }
     };
     trigger.active_since = DateTime::UNIX_EPOCH;
@@ -87,6 +87,6 @@ pub async fn test_trigger(
         let mut cx = Context { catalogue: &catalogue, now, ids: &mut ids, actor: "", fallback, cause: "" };
         report.firings.extend(replay(&trigger, &record, (from, to), &mut cx));
     }
-    report.firings.sort_by(|a, b| (b.at, b.order.id).cmp(&(a.at, a.order.id)));
+    report.firings.sort_by_key(|firing| std::cmp::Reverse((firing.at, firing.order.id)));
     Ok(report)
 }

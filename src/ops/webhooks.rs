@@ -185,8 +185,8 @@ fn edited(done: &Done<'_>) -> WebhookEdited {
     WebhookEdited { webhook: written.webhook, secret, old_until }
 }
 
-/// Makes a signed test call to a webhook, enabled or not. It is not kept, and whether the destination is given a rest does not
-/// matter.
+/// Makes a signed test call to a webhook, enabled or not, and also while its destination is given a rest, which ends when the call
+/// is taken. The call is not kept.
 ///
 /// # Errors
 /// `NotFound`; `Invalid` when webhooks are off; when the database fails.
@@ -215,6 +215,9 @@ pub async fn test_webhook(plant: &Plant, hooks: &Hooks, id: &str) -> Result<Test
     let started = Instant::now();
     let called = hooks.caller.call(&call).await;
     let took = started.elapsed();
+    if matches!(called, Called::Sent { .. }) {
+        hooks.breaker(&webhook.spec.url).reset();
+    }
     tracing::info!(webhook = id, outcome = super::calls::describe(&called).0, took_ms = took.as_millis(), "test call");
     Ok(Tested { id: call.id, called, took })
 }

@@ -18,8 +18,8 @@ pub struct DeliveryRow {
     pub user_id: Option<String>,
     /// Address.
     pub address: String,
-    /// Order; of a digest the first.
-    pub order_id: Uuid,
+    /// Order; of a digest the first. `None` for what is about no order.
+    pub order_id: Option<Uuid>,
     /// Its number.
     pub order_number: String,
     /// Subject; empty before it was rendered.
@@ -85,7 +85,7 @@ impl Store {
     ) -> Result<Vec<DeliveryRow>, StoreError> {
         sqlx::query_as!(
             DeliveryRow,
-            r#"SELECT id AS "id!", kind AS "kind!", state AS "state!", user_id, address AS "address!", order_id AS "order_id!",
+            r#"SELECT id AS "id!", kind AS "kind!", state AS "state!", user_id, address AS "address!", order_id,
                    order_number AS "order_number!", subject AS "subject!", message_id AS "message_id!",
                    attempts AS "attempts!", uncertain_count AS "uncertain_count!", detail AS "detail!",
                    created_at AS "created_at!", next_attempt_at, settled_at, channel AS "channel!", rule AS "rule!", digest_id
@@ -126,7 +126,7 @@ impl Store {
     /// When the database fails.
     pub async fn find_delivery(&self, id: Uuid) -> Result<Option<(DeliveryRow, Vec<u8>)>, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT id AS "id!", kind AS "kind!", state AS "state!", user_id, address AS "address!", order_id AS "order_id!",
+            r#"SELECT id AS "id!", kind AS "kind!", state AS "state!", user_id, address AS "address!", order_id,
                    order_number AS "order_number!", subject AS "subject!", message_id AS "message_id!",
                    attempts AS "attempts!", uncertain_count AS "uncertain_count!", detail AS "detail!",
                    created_at AS "created_at!", next_attempt_at, settled_at, message, channel AS "channel!", rule AS "rule!",

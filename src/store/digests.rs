@@ -175,6 +175,7 @@ pub(crate) async fn lock_gathered(
         .map(|row| Waiting {
             id: row.id,
             topic: Topic::parse_chosen(&row.kind),
+            // Only a task has none; it is told by itself.
             order_id: row.order_id.unwrap_or_default(),
             decided_at: row.created_at,
             holds: row.holds,
@@ -234,6 +235,7 @@ pub(crate) async fn folded_by(
         .map(|row| Waiting {
             id: row.id,
             topic: Topic::parse_chosen(&row.kind),
+            // Only a task has none; it is told by itself.
             order_id: row.order_id.unwrap_or_default(),
             decided_at: row.created_at,
             holds: row.holds,
@@ -312,7 +314,7 @@ pub(crate) async fn orders_by_id(connection: &mut PgConnection, ids: &[Uuid]) ->
     Ok(facts(rows)?.map(|facts| facts.found.into_iter().map(|fact| fact.order).collect()).unwrap_or_default())
 }
 
-/// Overdue tasks of a user and of departments, the longest due first, at most `limit`.
+/// Overdue tasks of a user, and of departments where nobody in person has them, the longest due first, at most `limit`.
 ///
 /// # Errors
 /// When the database fails.
@@ -328,8 +330,8 @@ pub(crate) async fn overdue_tasks(
         r#"SELECT title, order_id, order_number,
             CASE WHEN assigned_user = $1 THEN NULL ELSE assigned_department END AS assigned_department, due_on
          FROM tasks
-         WHERE state = 'OPEN' AND due_at <= $3 AND (assigned_user = $1 OR assigned_department = ANY ($2))
-         ORDER BY due_at, id LIMIT $4"#,
+         WHERE state = 'OPEN' AND due_sort <= $3 AND (assigned_user = $1 OR (assigned_user IS NULL AND assigned_department = ANY ($2)))
+         ORDER BY due_sort, id LIMIT $4"#,
         user,
         departments,
         now,

@@ -21,6 +21,7 @@ pub mod outbox;
 pub mod replan_parts;
 pub mod replans;
 pub mod requests;
+pub mod tasks;
 pub mod webhooks;
 pub mod write;
 

@@ -20,8 +20,8 @@ pub struct Claimed {
     pub recipient_name: String,
     /// Address of the recipient.
     pub address: String,
-    /// The order it is about.
-    pub order_id: Uuid,
+    /// The order it is about, if it is about one.
+    pub order_id: Option<Uuid>,
     /// What it tells.
     pub facts: MessageFacts,
     /// The bytes of an earlier attempt.

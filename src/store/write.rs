@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, facts::Scheduling};
 use crate::domain::{
-    alerts::message::{MessageFacts, Way},
+    alerts::message::{Message, MessageFacts, Way},
     note::{Assessment, Note},
     order::{Acknowledgement, Decision, HistoryDetail, Order, Visit},
     projection::Projection,
@@ -148,7 +148,7 @@ struct MessageOut<'a> {
     user_id: Option<&'a str>,
     recipient_name: &'a str,
     address: &'a str,
-    order_id: Uuid,
+    order_id: Option<Uuid>,
     order_number: &'a str,
     visit_sequence: i32,
     due_at: Option<DateTime<Utc>>,
@@ -229,28 +229,18 @@ impl<'a> Writes<'a> {
             due_at: alert.at,
             fired_at: now,
         }));
-        self.messages.extend(decision.effects.messages.iter().map(|message| MessageOut {
-            id: message.id,
-            dedup_key: &message.dedup_key,
-            kind: message.topic.as_str(),
-            user_id: message.recipient.user.as_deref(),
-            recipient_name: &message.recipient.name,
-            address: &message.recipient.address,
-            order_id: message.order_id,
-            order_number: &message.order_number,
-            visit_sequence: message.visit_sequence,
-            due_at: message.due_at,
-            facts: &message.facts,
-            created_at: now,
-            channel: message.channel.as_str(),
-            rule: &message.rule,
-            state: if message.way == Way::Now { "READY" } else { "GATHERED" },
-            next_attempt_at: match message.way {
-                Way::Now => now,
-                Way::Gathered { until } => until,
-            },
-        }));
+        self.messages(&decision.effects.messages, now);
         self.tasks.extend(decision.effects.tasks.iter().map(task_out));
+    }
+
+    /// Adds messages.
+    pub fn messages(&mut self, messages: &'a [Message], now: DateTime<Utc>) {
+        self.messages.extend(messages.iter().map(|message| message_out(message, now)));
+    }
+
+    /// Adds a new task.
+    pub fn task(&mut self, task: &'a Task) {
+        self.tasks.push(task_out(task));
     }
 
     /// Adds a stored answer.
@@ -344,6 +334,30 @@ fn order_out(order: &Order) -> OrderOut<'_> {
         revision: order.revision,
         created_at: order.created_at,
         updated_at: order.updated_at,
+    }
+}
+
+fn message_out(message: &Message, now: DateTime<Utc>) -> MessageOut<'_> {
+    MessageOut {
+        id: message.id,
+        dedup_key: &message.dedup_key,
+        kind: message.topic.as_str(),
+        user_id: message.recipient.user.as_deref(),
+        recipient_name: &message.recipient.name,
+        address: &message.recipient.address,
+        order_id: message.order_id,
+        order_number: &message.order_number,
+        visit_sequence: message.visit_sequence,
+        due_at: message.due_at,
+        facts: &message.facts,
+        created_at: now,
+        channel: message.channel.as_str(),
+        rule: &message.rule,
+        state: if message.way == Way::Now { "READY" } else { "GATHERED" },
+        next_attempt_at: match message.way {
+            Way::Now => now,
+            Way::Gathered { until } => until,
+        },
     }
 }
 

@@ -85,6 +85,7 @@ fn order(it: &OrderFacts) -> Value {
         "due_time": it.due_at.map(instant),
         "zone": it.zone,
         "days_late": it.days_late,
+        "priority": it.priority,
         "assignee": it.assignee,
         "department": it.department,
         "customer_reference": it.customer_reference,

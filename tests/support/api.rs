@@ -8,7 +8,8 @@ use andon::grpc::proto::{
         self, calendar_service_client::CalendarServiceClient, delivery_service_client::DeliveryServiceClient,
         order_service_client::OrderServiceClient, order_type_service_client::OrderTypeServiceClient,
         people_service_client::PeopleServiceClient, schedule_service_client::ScheduleServiceClient,
-        trigger_service_client::TriggerServiceClient, webhook_service_client::WebhookServiceClient,
+        task_service_client::TaskServiceClient, trigger_service_client::TriggerServiceClient,
+        webhook_service_client::WebhookServiceClient,
     },
 };
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
@@ -156,6 +157,10 @@ impl Api {
 
     pub fn calendars(&self) -> CalendarServiceClient<Channel> {
         CalendarServiceClient::new(self.channel.clone())
+    }
+
+    pub fn tasks(&self) -> TaskServiceClient<Channel> {
+        TaskServiceClient::new(self.channel.clone())
     }
 
     pub fn people(&self) -> PeopleServiceClient<Channel> {

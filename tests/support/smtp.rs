@@ -27,9 +27,19 @@ const TRICKLED: &str =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     Greeting,
+    /// In the open.
     Ehlo,
     StartTls,
+    /// The handshake, before the server says a word of it.
+    Tls,
+    /// EHLO under TLS.
+    EhloSecured,
+    /// The end of a login.
     Auth,
+    /// LOGIN, where the server asks for the user.
+    AuthUser,
+    /// LOGIN, where it asks for the password.
+    AuthPassword,
     Mail,
     Rcpt,
     Data,
@@ -51,6 +61,8 @@ pub enum What {
     Drop,
     /// At `Data`: asks for the message and hangs up in the middle of it.
     DropBeforeDot,
+    /// At `Data`: asks for the message and reads one byte of it at a time, at length.
+    SlowReader,
     /// At `Dot`: takes the message over and hangs up without a reply.
     DropAfterDot,
     /// Never replies, keeps the connection.
@@ -275,9 +287,9 @@ async fn serve(tcp: TcpStream, connection: usize, shared: &Shared) -> io::Result
     tcp.set_nodelay(true)?;
     let mut stream: Box<dyn Stream> = Box::new(tcp);
     if shared.options.tls == SinkTls::Implicit {
-        stream = Box::new(shared.acceptor.accept(stream).await?);
+        stream = secured(stream, connection, shared).await?;
     }
-    let mut talk = Talk { stream: BufReader::new(stream), connection, shared, from: String::new(), to: String::new() };
+    let mut talk = Talk::over(stream, connection, shared);
     talk.reply(Command::Greeting, "220 sink.test ESMTP").await?;
     let mut is_secure = shared.options.tls == SinkTls::Implicit;
     loop {
@@ -287,19 +299,13 @@ async fn serve(tcp: TcpStream, connection: usize, shared: &Shared) -> io::Result
         match verb {
             "EHLO" => {
                 let ehlo = talk.extensions(is_secure);
-                talk.reply(Command::Ehlo, &ehlo).await?;
+                let at = if is_secure { Command::EhloSecured } else { Command::Ehlo };
+                talk.reply(at, &ehlo).await?;
             }
             "STARTTLS" => {
                 talk.reply(Command::StartTls, "220 go ahead").await?;
                 let plain = talk.stream.into_inner();
-                let secured: Box<dyn Stream> = Box::new(shared.acceptor.accept(plain).await?);
-                talk = Talk {
-                    stream: BufReader::new(secured),
-                    connection,
-                    shared,
-                    from: String::new(),
-                    to: String::new(),
-                };
+                talk = Talk::over(secured(plain, connection, shared).await?, connection, shared);
                 is_secure = true;
             }
             "AUTH" => talk.auth(&line).await?,
@@ -324,7 +330,28 @@ async fn serve(tcp: TcpStream, connection: usize, shared: &Shared) -> io::Result
     }
 }
 
-impl Talk<'_> {
+/// The handshake, or what comes instead of it.
+async fn secured(stream: Box<dyn Stream>, connection: usize, shared: &Shared) -> io::Result<Box<dyn Stream>> {
+    let stream = match shared.fault(Command::Tls, "") {
+        None => stream,
+        Some(What::Late(after)) => {
+            tokio::time::sleep(after).await;
+            stream
+        }
+        what => {
+            let mut talk = Talk::over(stream, connection, shared);
+            talk.answer(what, "").await?;
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+    };
+    Ok(Box::new(shared.acceptor.accept(stream).await?))
+}
+
+impl<'a> Talk<'a> {
+    fn over(stream: Box<dyn Stream>, connection: usize, shared: &'a Shared) -> Self {
+        Self { stream: BufReader::new(stream), connection, shared, from: String::new(), to: String::new() }
+    }
+
     async fn line(&mut self) -> io::Result<String> {
         let mut line = String::new();
         if self.stream.read_line(&mut line).await? == 0 {
@@ -363,7 +390,7 @@ impl Talk<'_> {
     async fn answer(&mut self, what: Option<What>, right: &str) -> io::Result<()> {
         let hang_up = Err(io::ErrorKind::ConnectionAborted.into());
         match what {
-            None | Some(What::DropBeforeDot) => self.write(&format!("{right}\r\n")).await,
+            None | Some(What::DropBeforeDot | What::SlowReader) => self.write(&format!("{right}\r\n")).await,
             Some(What::Reply4xx) => self.write("451 4.3.0 not now\r\n").await,
             Some(What::Reply5xx) => self.write("550 5.7.1 never\r\n").await,
             Some(What::Reply(reply)) => {
@@ -400,9 +427,9 @@ impl Talk<'_> {
         let is_right = if let [_, "PLAIN", response] = words[..] {
             decoded(response) == Some(format!("\0{user}\0{password}"))
         } else {
-            self.write("334 VXNlcm5hbWU6\r\n").await?;
+            self.reply(Command::AuthUser, "334 VXNlcm5hbWU6").await?;
             let given_user = self.line().await?;
-            self.write("334 UGFzc3dvcmQ6\r\n").await?;
+            self.reply(Command::AuthPassword, "334 UGFzc3dvcmQ6").await?;
             let given_password = self.line().await?;
             decoded(&given_user).as_deref() == Some(user) && decoded(&given_password).as_deref() == Some(password)
         };
@@ -413,8 +440,9 @@ impl Talk<'_> {
 
     async fn take_message(&mut self) -> io::Result<()> {
         let what = self.shared.fault(Command::Data, &self.to);
-        let goes_on = matches!(what, None | Some(What::Late(_) | What::DropBeforeDot));
+        let goes_on = matches!(what, None | Some(What::Late(_) | What::DropBeforeDot | What::SlowReader));
         let drops = what == Some(What::DropBeforeDot);
+        let is_slow = what == Some(What::SlowReader);
         self.answer(what, "354 go on").await?;
         if !goes_on {
             return Ok(());
@@ -422,6 +450,13 @@ impl Talk<'_> {
         if drops {
             self.stream.read_u8().await?;
             return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        if is_slow {
+            // Until the other side has had enough.
+            loop {
+                self.stream.read_u8().await?;
+                tokio::time::sleep(TRICKLE).await;
+            }
         }
         let mut message = Vec::new();
         loop {

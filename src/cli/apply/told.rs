@@ -206,6 +206,10 @@ fn responsibilities(it: &Responsibilities) -> String {
             words::count(orders, "open order")
         );
     }
+    if let Some(tasks) = usize::try_from(it.open_tasks).ok().filter(|tasks| *tasks > 0) {
+        let _ =
+            writeln!(text, "    note: {} stay assigned; give them to somebody else", words::count(tasks, "open task"));
+    }
     let lists = [
         (&it.default_user_of, "gets the orders of"),
         (&it.manages, "manages"),

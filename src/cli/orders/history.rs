@@ -75,7 +75,7 @@ fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
     let opened = entry.opened_visit.as_ref().map(words::opened).unwrap_or_default();
     let closed = entry.closed_visit.as_ref().map_or_else(String::new, |visit| words::closed(visit) + " -> ");
     let mut lines = match entry.kind() {
-        HistoryKind::Unspecified | HistoryKind::Noted => Vec::new(),
+        HistoryKind::Unspecified | HistoryKind::Noted | HistoryKind::Followed => Vec::new(),
         HistoryKind::Created => vec![format!("created in {opened}")],
         HistoryKind::Advanced => vec![closed + &opened],
         HistoryKind::Overdue => vec![format!("overdue: {opened}")],
@@ -86,7 +86,6 @@ fn what(entry: &HistoryEntry, before: Option<&HistoryEntry>) -> String {
         HistoryKind::CycleEdited => vec![format!("the cycle was edited: {closed}{opened}")],
         HistoryKind::Alerted => vec![format!("trigger '{}' fired", entry.trigger)],
         HistoryKind::Acknowledged => vec![words::acknowledged(entry.acknowledgement.as_ref())],
-        HistoryKind::Followed => Vec::new(),
     };
     if entry.interrupted_status.is_empty() {
         lines.extend(entry.changes.iter().map(words::field_change));

@@ -14,7 +14,7 @@ use crate::{
         failure::Failure,
         json,
         sheet::{Tone, toned},
-        words,
+        tasks, words,
     },
     grpc::proto::v1::{DueSource, GetOrderRequest, Health, ListVisitsRequest, Note, Order, OrderRef, Visit},
 };
@@ -41,6 +41,7 @@ pub async fn run(caller: &Caller, show: &Show) -> Result<Answer, Failure> {
     let visits = visits(caller, &order).await?;
     let entries = history::entries(caller, &order).await?;
     let times = times::list(caller, &order).await?;
+    let (open_tasks, tasks_told) = tasks::of_order(caller, &order).await?;
     if caller.json {
         let notes = notes::list(caller, &order, false).await?;
         return Ok(Answer::json(&json!({
@@ -49,6 +50,7 @@ pub async fn run(caller: &Caller, show: &Show) -> Result<Answer, Failure> {
             "notes": json::list("Note", &notes),
             "entries": json::list("HistoryEntry", &entries),
             "times": json::list("StatusTime", &times.times),
+            "open_tasks": json::list("Task", &open_tasks),
         })));
     }
     let questions = if found.open_questions > 0 { notes::list(caller, &order, true).await? } else { Vec::new() };
@@ -58,6 +60,7 @@ pub async fn run(caller: &Caller, show: &Show) -> Result<Answer, Failure> {
     if words::any_beyond([&found]) {
         let _ = writeln!(text, "\n{}", words::BEYOND_LEGEND);
     }
+    text.push_str(&tasks_told);
     let _ = write!(text, "\nStory\n\n{}", story::told(&entries, &visits, show.all, caller.colour));
     let _ = write!(text, "\nTime in each status\n\n{}", times::told(&times, caller.colour));
     Ok(Answer::text(text))

@@ -248,6 +248,9 @@ fn responsible_for(it: &Responsibilities) -> String {
     if it.open_orders > 0 {
         lines.push(format!("has {}", words::count(usize::try_from(it.open_orders).unwrap_or(0), "open order")));
     }
+    if it.open_tasks > 0 {
+        lines.push(format!("has {}", words::count(usize::try_from(it.open_tasks).unwrap_or(0), "open task")));
+    }
     let kinds = [
         ("gets orders on entry to", &it.default_user_of),
         ("alone manages", &it.manages_alone),
@@ -363,10 +366,11 @@ mod tests {
             manages: names(&["mill", "paint"]),
             manages_alone: names(&["mill"]),
             member_of: Vec::new(),
+            open_tasks: 2,
         });
         assert_eq!(
             text,
-            "Responsible so far:\n  has 1 open order\n  gets orders on entry to machining/milling\n  \
+            "Responsible so far:\n  has 1 open order\n  has 2 open tasks\n  gets orders on entry to machining/milling\n  \
              alone manages mill\n  manages paint\n"
         );
         assert_eq!(responsible_for(&Responsibilities::default()), "Responsible for nothing.\n");

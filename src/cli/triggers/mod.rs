@@ -288,7 +288,9 @@ fn recipients(to: Option<&TriggerRecipients>) -> String {
     ];
     who.extend(groups.into_iter().filter(|(named, _)| *named).map(|(_, name)| name.to_owned()));
     who.extend(to.users.iter().cloned());
-    who.extend(to.roles().map(|role| role.as_str_name().trim_start_matches("ROLE_").to_lowercase()));
+    who.extend(
+        to.roles().map(|role| format!("every {}", role.as_str_name().trim_start_matches("ROLE_").to_lowercase())),
+    );
     who.extend(to.departments.iter().cloned());
     who.extend(to.addresses.iter().cloned());
     who.join(", ")

@@ -156,9 +156,8 @@ pub fn look(
         Some(_) if missed_again => fresh(),
         Some(told) => match acknowledged {
             Some(it) if it.at > told.told_at => seen(),
-            Some(_) => None,
             None if days_late > told.days_late => Some(Mark::Worse { days_late_before: told.days_late }),
-            None => None,
+            Some(_) | None => None,
         },
         None if overdue && about(&[Topic::Overdue, Topic::Escalation]) => fresh(),
         None => None,

@@ -189,7 +189,7 @@ impl DigestFacts {
 
 impl DigestLine {
     /// The lines that tell what a message tells, decided at `at`: one of a message about an order, several of an older digest, none
-    /// of a digest of this kind or of a call. Lines about one order are the caller's to join.
+    /// of a digest of this kind, of a call or of a task. Lines about one order are the caller's to join.
     #[must_use]
     pub fn of(facts: MessageFacts, at: DateTime<Utc>) -> Vec<Self> {
         let line = |order: OrderFacts, occurrence: Occurrence| {
@@ -220,7 +220,7 @@ impl DigestLine {
                 }
                 vec![line]
             }
-            MessageFacts::Digest(_) | MessageFacts::Called(_) => Vec::new(),
+            MessageFacts::Digest(_) | MessageFacts::Called(_) | MessageFacts::Task(_) => Vec::new(),
         }
     }
 }

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::{
     alarm,
     event::Occurrence,
-    message::{Channel, Happened, Message, MessageFacts, NoteFacts, Topic, Way},
-    preferences, recipients, template,
+    message::{Channel, Given, Happened, Message, MessageFacts, NoteFacts, Topic, Way},
+    preferences, recipients, task_mail, template,
     trigger::{Action, EmailAction, Event, TaskAction, Trigger},
 };
 use crate::domain::{
@@ -21,7 +21,7 @@ use crate::domain::{
     health_turns::turns,
     order::{Context, Decision, Effects, Order},
     schedule,
-    task::{NewTask, Task},
+    task::{NewTask, TITLE_MAX, Task},
 };
 
 /// Address of a webhook in the outbox: this and its id.
@@ -179,7 +179,12 @@ pub fn act(
         match action {
             Action::Email(email) => told.messages.extend(mails(by, email, order, occurrence, cx)),
             Action::Webhook(webhook) => told.messages.push(call(by, webhook, order, occurrence, cx)),
-            Action::Task(task) => told.tasks.extend(make_task(trigger, task, order, occurrence, cx)),
+            Action::Task(task) => {
+                if let Some(task) = make_task(trigger, task, order, occurrence, cx) {
+                    told.messages.extend(task_mail::told(&task, Given::Made, "", Some(order), cx));
+                    told.tasks.push(task);
+                }
+            }
         }
     }
     told
@@ -278,7 +283,7 @@ fn message(
         dedup_key,
         topic,
         recipient,
-        order_id: order.id,
+        order_id: Some(order.id),
         order_number: order.number.clone(),
         visit_sequence: order.visit.sequence,
         due_at: due_at.filter(|_| about_due),
@@ -306,7 +311,11 @@ fn make_task(
         cause: String::new(),
     };
     let nobody = Recipient { user: None, name: String::new(), address: String::new() };
-    let title = template::render(&action.title, &happened, &nobody).unwrap_or_else(|_| trigger.spec.name.clone());
+    // Whatever facts make of the template, it is one line that says something.
+    let title = template::render(&action.title, &happened, &nobody).unwrap_or_default();
+    let title: String =
+        title.split(|c: char| c.is_control() || c == ' ').filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ");
+    let title = if title.is_empty() { trigger.spec.name.clone() } else { title.chars().take(TITLE_MAX).collect() };
     let chosen = |id: &String| (!id.is_empty()).then(|| id.clone());
     let (user, department) = match (chosen(&action.user), chosen(&action.department)) {
         (None, None) => (order.assigned_user.clone(), order.assigned_department.clone()),
@@ -315,7 +324,7 @@ fn make_task(
     let calendar = cx.catalogue.calendar_of_visit(order).ok()?;
     let due_on = schedule::forward(calendar, schedule::local_date(calendar, cx.now), action.due_in_days).ok();
     let new = NewTask {
-        title: title.chars().take(200).collect(),
+        title,
         order: Some((order.id, order.number.clone())),
         user,
         department,

@@ -171,6 +171,56 @@ pub enum MessageFacts {
     Happened(Box<Happened>),
     /// The same to a program: rendered as JSON when it is sent.
     Called(Box<Happened>),
+    /// Somebody has something to do.
+    Task(Box<TaskFacts>),
+}
+
+/// How somebody came to have a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Given {
+    /// It was made for them.
+    Made,
+    /// Somebody else had it before.
+    Reassigned,
+    /// It was closed, and is not.
+    Reopened,
+}
+
+/// A task as it stood when the message was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskFacts {
+    /// Id.
+    pub task_id: Uuid,
+    /// What is to be done.
+    pub title: String,
+    /// More about it; may be empty.
+    pub description: String,
+    /// Last day in time.
+    pub due_on: Option<NaiveDate>,
+    /// How the reader came to have it.
+    pub given: Given,
+    /// Display name of who did that; empty when a trigger did.
+    pub by: String,
+    /// Name of the trigger that made it; empty when a person did.
+    pub trigger_name: String,
+    /// Id of the user who has it.
+    pub user: Option<String>,
+    /// Id of the department that has it.
+    pub department: Option<String>,
+    /// Display name of the user, or of the department when no user has it.
+    pub holder: String,
+    /// What was said when it was reopened; may be empty.
+    pub comment: String,
+    /// Number of the order it is about; empty = of none.
+    pub order_number: String,
+    /// That order as it stood; may be left out where many tasks change hands at once.
+    pub order: Option<OrderFacts>,
+    /// Why this person gets the message.
+    pub reason: Why,
+    /// How this person reads.
+    #[serde(default, skip_serializing_if = "Reader::is_nobody")]
+    pub reader: Reader,
 }
 
 /// What happened, as a trigger tells it.
@@ -336,11 +386,11 @@ pub struct Message {
     pub topic: Topic,
     /// Who gets it.
     pub recipient: Recipient,
-    /// The order; of a digest the first.
-    pub order_id: Uuid,
-    /// Its number.
+    /// The order; of a digest the first. `None` for what is about no order.
+    pub order_id: Option<Uuid>,
+    /// Its number, or empty.
     pub order_number: String,
-    /// Its visit.
+    /// Its visit; 0 when there is no order.
     pub visit_sequence: i32,
     /// The due time that was missed; `None` when the message is not about one.
     pub due_at: Option<DateTime<Utc>>,

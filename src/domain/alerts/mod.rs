@@ -11,6 +11,7 @@ pub mod message;
 pub mod preferences;
 pub mod recipients;
 pub mod replay;
+pub mod task_mail;
 pub mod template;
 pub mod trigger;
 pub mod webhook;

@@ -12,12 +12,15 @@ use crate::domain::{
     note::Notify,
     order::{Context, Order},
     refusal::Refusal,
+    task::Task,
 };
 
 /// Why the fallback is told: nobody has the order.
 pub const NOBODY_HAS_IT: &str = "nobody is assigned, and the department has no manager";
 /// Why the fallback is told: the trigger names nobody who is there.
 pub const NOBODY_OF_TRIGGER: &str = "nobody of those whom the trigger names is there";
+/// Why the fallback gets what is told of a task.
+pub const NOBODY_HAS_TASK: &str = "nobody has the task, or its department has no manager";
 /// Why the fallback is told: the caller named nobody who is there.
 pub const NOBODY_OF_CALL: &str = "nobody is in the departments and roles that were named";
 /// After the name of who is passed over.
@@ -143,6 +146,27 @@ pub fn of_trigger(
     gathered.or_fallback(cx.fallback, nobody)
 }
 
+/// Who gets a task: its user, else the managers of its department. Who gave it to themselves (`by`) is passed over, and is not missed.
+#[must_use]
+pub fn of_task(task: &Task, by: &str, cx: &Context<'_>) -> Vec<(Recipient, Why)> {
+    let catalogue = cx.catalogue;
+    let mut gathered = Gathered::new();
+    gathered.without = Some(by);
+    if let Some(user) = task.user.as_ref().and_then(|id| catalogue.users.get(id)) {
+        gathered.add(user, Why::Assignee);
+    }
+    let department = task.department.as_ref().and_then(|id| catalogue.departments.get(id));
+    if gathered.people.is_empty()
+        && !gathered.left_out
+        && let Some(department) = department
+    {
+        for manager in department.managers.iter().filter_map(|id| catalogue.users.get(id)) {
+            gathered.add(manager, Why::ManagerOf(department.name.clone()));
+        }
+    }
+    gathered.or_fallback(cx.fallback, NOBODY_HAS_TASK)
+}
+
 /// The messages to those whom a caller named; none when nobody was named.
 ///
 /// # Errors
@@ -199,7 +223,7 @@ pub fn messages(
                 id,
                 dedup_key: format!("message/{id}"),
                 topic,
-                order_id: order.id,
+                order_id: Some(order.id),
                 order_number: order.number.clone(),
                 visit_sequence: order.visit.sequence,
                 due_at: None,

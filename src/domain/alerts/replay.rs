@@ -90,6 +90,8 @@ fn timed(trigger: &Trigger, record: &Record, catalogue: &Catalogue) -> Past {
             let open = visit.left_at.is_none_or(|left| at < left);
             let heard = acknowledged.is_none_or(|it| at < it) || trigger.spec.event != Event::Escalation;
             if open && heard {
+                // Of steps that have all passed when the visit begins the latest is told.
+                found.pop_if(|(before, same, _)| *before == at && same.sequence == visit.sequence);
                 found.push((at, visit.clone(), occurrence));
             }
         }

@@ -128,6 +128,7 @@ impl Condition {
 /// Whom a message is for. Each person gets it once, for the first reason in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each names another group of people; they are independent")]
 pub struct Recipients {
     /// Who has the order.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -292,7 +293,7 @@ pub(crate) mod tests {
     fn what_the_migration_writes_is_the_trigger_that_every_plant_begins_with() {
         let migration = include_str!("../../../migrations/0010_alerts.sql");
         let from = migration.find("'{\"name\": \"Overdue\"").expect("it is there") + 1;
-        let text = &migration[from..from + migration[from..].find("}',").expect("it ends") + 1];
+        let text = &migration[from..=from + migration[from..].find("}',").expect("it ends")];
         let mut spec: TriggerSpec = serde_json::from_str(text).expect("it is one");
         spec.description.clear();
         assert_eq!(spec, overdue().spec);

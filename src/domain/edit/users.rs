@@ -109,12 +109,15 @@ pub struct Responsibilities {
     pub manages_alone: Vec<String>,
     /// Departments in which the user works.
     pub member_of: Vec<String>,
+    /// Open tasks assigned to the user.
+    #[serde(default)]
+    pub open_tasks: i64,
 }
 
 impl Responsibilities {
     /// Those of a user.
     #[must_use]
-    pub fn of(user: &str, open_orders: i64, catalogue: &Catalogue) -> Self {
+    pub fn of(user: &str, (open_orders, open_tasks): (i64, i64), catalogue: &Catalogue) -> Self {
         let departments = || catalogue.departments.values();
         let managed = || departments().filter(|it| it.managers.iter().any(|id| id == user));
         let alone = managed().filter(|it| {
@@ -134,6 +137,7 @@ impl Responsibilities {
                 .filter(|it| it.members.iter().any(|id| id == user))
                 .map(|it| it.id.clone())
                 .collect(),
+            open_tasks,
         }
     }
 }
@@ -203,7 +207,7 @@ impl UserEdit {
     }
 
     /// The user after the change. With `reassign_to` also the statuses and departments that named the user, and the open orders
-    /// that the user has, go to somebody else.
+    /// and tasks that the user has, go to somebody else.
     ///
     /// # Errors
     /// `NotFound` (the user, who gets it all, the calendar of the digests), `EtagMismatch`, `Invalid` (`reassign_to` for a user who stays active, or is the

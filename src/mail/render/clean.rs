@@ -103,7 +103,7 @@ pub(super) fn occurrence(occurrence: &Occurrence, note_max: usize) -> Occurrence
     let mut clean = occurrence.clone();
     match &mut clean {
         Occurrence::OrderCreated { by } | Occurrence::OrderClosed { by } | Occurrence::DueDateChanged { by, .. } => {
-            *by = who(by)
+            *by = who(by);
         }
         Occurrence::StatusEntered { from, by } | Occurrence::StatusLeft { from, by } => {
             *from = name(from);

@@ -24,30 +24,30 @@ const NOTE_CHARS_MAX: usize = 1200;
 /// A message about one order, in words.
 #[derive(Debug, Serialize)]
 pub(super) struct Letter {
-    lang: &'static str,
-    badge: &'static str,
-    tone: &'static str,
-    headline: String,
-    verdict: String,
+    pub(super) lang: &'static str,
+    pub(super) badge: &'static str,
+    pub(super) tone: &'static str,
+    pub(super) headline: String,
+    pub(super) verdict: String,
     /// What the trigger says in its own words.
-    own: String,
-    rows: Vec<Row>,
-    note: Option<Quote>,
-    steps_label: &'static str,
-    steps: Vec<Todo>,
-    link: Option<String>,
-    link_label: &'static str,
-    about_status: String,
-    definition: String,
-    why: String,
-    told_by: String,
+    pub(super) own: String,
+    pub(super) rows: Vec<Row>,
+    pub(super) note: Option<Quote>,
+    pub(super) steps_label: &'static str,
+    pub(super) steps: Vec<Todo>,
+    pub(super) link: Option<String>,
+    pub(super) link_label: &'static str,
+    pub(super) about_status: String,
+    pub(super) definition: String,
+    pub(super) why: String,
+    pub(super) told_by: String,
 }
 
 /// A fact with its name.
 #[derive(Debug, Serialize)]
-struct Row {
-    label: &'static str,
-    value: String,
+pub(super) struct Row {
+    pub(super) label: &'static str,
+    pub(super) value: String,
 }
 
 /// What to do, and the command for it, or empty.
@@ -66,7 +66,7 @@ impl Todo {
 
 /// A note as quoted.
 #[derive(Debug, Serialize)]
-struct Quote {
+pub(super) struct Quote {
     label: &'static str,
     text: String,
     by: String,

@@ -4,6 +4,7 @@ mod clean;
 mod digest;
 mod letter;
 mod phrases;
+mod task;
 mod text;
 mod wording;
 

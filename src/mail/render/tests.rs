@@ -10,8 +10,8 @@ use crate::domain::{
     alerts::{
         event::Occurrence,
         message::{
-            Ageing, DigestFacts, DigestGroup, DigestLine, Happened, Mark, News, NoteFacts, OrderFacts, Reader,
-            TaskLine, Why,
+            Ageing, DigestFacts, DigestGroup, DigestLine, Given, Happened, Mark, News, NoteFacts, OrderFacts, Reader,
+            TaskFacts, TaskLine, Why,
         },
         recipients,
     },
@@ -200,6 +200,26 @@ fn digest_of(order: &OrderFacts, text: &str) -> DigestFacts {
     }
 }
 
+fn task_of(order: &OrderFacts, text: &str, given: Given, trigger: &str) -> MessageFacts {
+    MessageFacts::Task(Box::new(TaskFacts {
+        task_id: Uuid::from_u128(9),
+        title: text.into(),
+        description: text.into(),
+        due_on: order.due_on,
+        given,
+        by: if trigger.is_empty() { text.into() } else { String::new() },
+        trigger_name: trigger.into(),
+        user: None,
+        department: None,
+        holder: text.into(),
+        comment: if given == Given::Reopened { text.into() } else { String::new() },
+        order_number: order.number.clone(),
+        order: Some(order.clone()),
+        reason: order.reason.clone(),
+        reader: order.reader.clone(),
+    }))
+}
+
 fn every_kind_with(order: &OrderFacts, text: &str) -> Vec<MessageFacts> {
     let note = order.last_note.clone().expect("the sample has one");
     let mut all = vec![
@@ -216,6 +236,9 @@ fn every_kind_with(order: &OrderFacts, text: &str) -> Vec<MessageFacts> {
         MessageFacts::Digest(Box::new(digest_of(order, text))),
         MessageFacts::Digest(Box::new(DigestFacts { storm: true, tasks: Vec::new(), ..digest_of(order, text) })),
         happened(order, Occurrence::StatusOverdue, text, text),
+        task_of(order, text, Given::Made, text),
+        task_of(order, text, Given::Reassigned, ""),
+        task_of(order, text, Given::Reopened, ""),
     ];
     all.extend(every_occurrence(text).into_iter().map(|occurrence| happened(order, occurrence, "", "")));
     all
@@ -831,10 +854,14 @@ fn a_full_digest_stays_small_enough_to_be_shown_whole() {
 #[test]
 fn digests_have_a_thread_of_their_own_per_mailbox() {
     let id = Uuid::from_u128(7);
-    let thread = |facts: &MessageFacts, address: &str| crate::mail::thread_of(facts, id, address, "example.com");
+    let thread = |facts: &MessageFacts, address: &str| crate::mail::thread_of(facts, Some(id), address, "example.com");
     let order_thread = format!("order-{id}@example.com");
     assert_eq!(thread(&MessageFacts::Overdue(order()), "a@x"), order_thread);
     assert_eq!(thread(&happened(&order(), Occurrence::StatusOverdue, "", ""), "a@x"), order_thread);
+    let task = task_of(&order(), "t", Given::Made, "");
+    assert_eq!(thread(&task, "a@x"), order_thread);
+    let alone = format!("task-{}@example.com", Uuid::from_u128(9));
+    assert_eq!(crate::mail::thread_of(&task, None, "a@x", "example.com"), alone);
     let digest = MessageFacts::Digest(Box::default());
     let old = MessageFacts::OverdueDigest { orders: vec![order()], more: 0 };
     assert_eq!(thread(&digest, "A@x"), thread(&old, "a@X"));
@@ -905,4 +932,24 @@ fn an_address_that_is_none_is_told() {
     let wrong = Envelope { from: "andon".into(), ..envelope() };
     assert_eq!(render(&facts, &wrong), Err(RenderError::Sender("andon".into())));
     assert_eq!(crate::mail::bare_address("andon <andon@example.com>"), Ok("andon@example.com".into()));
+}
+
+#[test]
+fn a_task_says_what_by_when_and_of_which_order_in_both_languages() {
+    let facts = task_of(&order(), "Sharpen the cutter", Given::Made, "Prepare milling");
+    assert_eq!(rendered(&facts).0, "TASK: Sharpen the cutter (4711), due Mon 2 Mar");
+    let (plain, html) = texts(&facts);
+    assert!(
+        plain.starts_with("TASK: Sharpen the cutter\nA new task, made by the trigger 'Prepare milling'\n"),
+        "{plain}"
+    );
+    for part in ["Due: Mon 2 Mar 2026\n", "Order: 4711 Bracket\n", "which has the task."] {
+        assert!(plain.contains(part), "{part}: {plain}");
+    }
+    assert!(plain.contains(&format!("andon tasks done {}", Uuid::from_u128(9))) && html.contains("4711 Bracket"));
+    let facts = task_of(&german(), "Fräser schärfen", Given::Reopened, "");
+    assert_eq!(rendered(&facts).0, "AUFGABE: Fräser schärfen (4711), fällig Mo 2. März");
+    let plain = texts(&facts).0;
+    assert!(plain.contains("Wieder zu erledigen: neu geöffnet von Fräser schärfen"), "{plain}");
+    assert!(plain.contains("Sie die Abteilung Fräserei leiten, bei der die Aufgabe liegt."), "{plain}");
 }

@@ -1,4 +1,4 @@
-//! Which words a message is made of: a letter about one order, or a digest of several.
+//! Which words a message is made of: a letter about one order or task, or a digest of several.
 
 use crate::domain::alerts::{event::Occurrence, message::MessageFacts};
 
@@ -6,6 +6,7 @@ use super::{
     SUBJECT_CHARS_MAX,
     digest::{Digest, digest, overdue_digest},
     letter::{Letter, Telling, letter},
+    task::task,
     text::cut,
 };
 
@@ -13,7 +14,7 @@ use super::{
 #[derive(Debug)]
 pub(super) enum Words {
     Letter(Box<Letter>),
-    Digest(Digest),
+    Digest(Box<Digest>),
 }
 
 /// Subject and words of a message.
@@ -29,11 +30,11 @@ pub(super) fn words(facts: &MessageFacts, plant_language: &str, link_pattern: Op
         }
         MessageFacts::OverdueDigest { orders, more } => {
             let (subject, digest) = overdue_digest(orders, *more, plant_language, link_pattern);
-            (subject, Words::Digest(digest))
+            (subject, Words::Digest(Box::new(digest)))
         }
         MessageFacts::Digest(facts) => {
             let (subject, digest) = digest(facts, plant_language, link_pattern);
-            (subject, Words::Digest(digest))
+            (subject, Words::Digest(Box::new(digest)))
         }
         MessageFacts::Advanced { order, from_status, by, note } => {
             let occurrence = Occurrence::StatusEntered { from: from_status.clone(), by: by.clone() };
@@ -42,6 +43,10 @@ pub(super) fn words(facts: &MessageFacts, plant_language: &str, link_pattern: Op
         MessageFacts::NoteAdded { order, note } => {
             let occurrence = Occurrence::NoteAdded { note: note.clone() };
             tell(Telling { order, occurrence: &occurrence, with_it: None, trigger: nobody })
+        }
+        MessageFacts::Task(facts) => {
+            let (subject, letter) = task(facts, plant_language, link_pattern);
+            (subject, Words::Letter(Box::new(letter)))
         }
         // A call is rendered elsewhere; as a mail it would read like this.
         MessageFacts::Happened(happened) | MessageFacts::Called(happened) => tell(Telling {

@@ -3,9 +3,13 @@
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 use chrono_tz::Tz;
 
-use super::{Badge, Counts, Label, Phrases, Scene, Step};
+use super::{Badge, Counts, GivenBy, Label, Phrases, Scene, Step};
 use crate::domain::{
-    alerts::{event::Occurrence, message::Why, recipients},
+    alerts::{
+        event::Occurrence,
+        message::{Given, Why},
+        recipients,
+    },
     note::NoteKind,
     order::DueCause,
     projection::Health,
@@ -66,6 +70,7 @@ fn fallback(text: &str) -> String {
     let one = |reason: &str| match reason {
         recipients::NOBODY_HAS_IT => "niemandem zugewiesen, und die Abteilung hat keine Leitung".to_owned(),
         recipients::NOBODY_OF_TRIGGER => "von denen, die der Auslöser nennt, ist niemand da".to_owned(),
+        recipients::NOBODY_HAS_TASK => "niemand hat die Aufgabe, oder die Abteilung hat keine Leitung".to_owned(),
         recipients::NOBODY_OF_CALL => "in den genannten Abteilungen und Rollen ist niemand".to_owned(),
         _ => match (reason.strip_suffix(recipients::IS_INACTIVE), reason.strip_suffix(recipients::HAS_NO_ADDRESS)) {
             (Some(name), _) => format!("{name} ist nicht mehr aktiv"),
@@ -130,6 +135,7 @@ impl Phrases for German {
             Badge::Worse => "NOCH SPÄTER",
             Badge::Recovered => "AUFGEHOLT",
             Badge::Acknowledged => "QUITTIERT",
+            Badge::Task => "AUFGABE",
         }
     }
 
@@ -156,6 +162,8 @@ impl Phrases for German {
             Label::OpenOrder => "Auftrag öffnen",
             Label::Ageing => "So lange überfällig",
             Label::Tasks => "Überfällige Aufgaben",
+            Label::Order => "Auftrag",
+            Label::Said => "Dazu gesagt",
             Label::DaysAreWorkingDays => "Das Dringendste zuerst; Tage sind Arbeitstage.",
             Label::Number => "NUMMER",
             Label::WhyTasks => "Sie überfällige Aufgaben haben",
@@ -174,6 +182,8 @@ impl Phrases for German {
             Step::Explain => "So kommt der Termin zustande:",
             Step::TellCustomer => "Nicht mehr aufzuholen? Allen Bescheid geben, die darauf warten.",
             Step::Nothing => "Nichts: nur zur Information.",
+            Step::TaskDone => "Erledigt? Abhaken:",
+            Step::TaskAssign => "Nicht Ihre Sache? Weitergeben an:",
             Step::ListOverdue => "Alles Überfällige ansehen:",
         }
     }
@@ -424,5 +434,31 @@ impl Phrases for German {
         let order = (!order.is_empty()).then(|| format!("Auftrag {order}"));
         let department = (!department.is_empty()).then(|| department.to_owned());
         [order, Some(self.due_in_line(due_on)), department].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    }
+
+    fn task_verdict(&self, given: Given, by: GivenBy<'_>) -> String {
+        let by = match by {
+            GivenBy::Person(name) => name.to_owned(),
+            GivenBy::Trigger(name) => format!("dem Auslöser „{name}“"),
+        };
+        match given {
+            Given::Made => format!("Neue Aufgabe von {by}"),
+            Given::Reassigned => format!("Übergeben von {by}"),
+            Given::Reopened => format!("Wieder zu erledigen: neu geöffnet von {by}"),
+        }
+    }
+
+    fn task_subject(&self, title: &str, order: &str, due_on: Option<NaiveDate>) -> String {
+        let order = if order.is_empty() { String::new() } else { format!(" ({order})") };
+        let due = due_on.map_or_else(String::new, |day| format!(", fällig {}", short_day(day)));
+        format!("AUFGABE: {title}{order}{due}")
+    }
+
+    fn task_why(&self, why: &Why) -> String {
+        match why {
+            Why::Assignee => "es Ihre Aufgabe ist".to_owned(),
+            Why::ManagerOf(department) => format!("Sie die Abteilung {department} leiten, bei der die Aufgabe liegt"),
+            why => self.why(why),
+        }
     }
 }

@@ -3,9 +3,12 @@
 use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 
-use super::{Badge, Counts, Label, Phrases, Scene, Step};
+use super::{Badge, Counts, GivenBy, Label, Phrases, Scene, Step};
 use crate::domain::{
-    alerts::{event::Occurrence, message::Why},
+    alerts::{
+        event::Occurrence,
+        message::{Given, Why},
+    },
     note::NoteKind,
     order::DueCause,
     projection::Health,
@@ -45,6 +48,21 @@ fn wrote(kind: NoteKind) -> (&'static str, &'static str) {
 }
 
 impl English {
+    fn digest_parts(counts: &Counts) -> String {
+        let part = |count: u32, text: String| (count > 0).then_some(text);
+        let parts: Vec<String> = [
+            part(counts.orders, plural(counts.orders, "order")),
+            part(counts.new, format!("{} newly overdue", counts.new)),
+            part(counts.worse, format!("{} worse", counts.worse)),
+            part(counts.recovered, format!("{} recovered", counts.recovered)),
+            part(counts.tasks, plural(counts.tasks, "overdue task")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if parts.is_empty() { "nothing new".to_owned() } else { parts.join(", ") }
+    }
+
     fn overdue(&self, since: Option<NaiveDate>, days: u32) -> String {
         let since = since.map_or_else(|| "Overdue".to_owned(), |since| format!("Overdue since {}", self.day(since)));
         // Right after midnight of a closed day nothing is lost yet, and the order is late all the same.
@@ -82,6 +100,7 @@ impl Phrases for English {
             Badge::Worse => "WORSE",
             Badge::Recovered => "RECOVERED",
             Badge::Acknowledged => "ACKNOWLEDGED",
+            Badge::Task => "TASK",
         }
     }
 
@@ -108,6 +127,8 @@ impl Phrases for English {
             Label::OpenOrder => "Open the order",
             Label::Ageing => "How late the open orders are",
             Label::Tasks => "Overdue tasks",
+            Label::Order => "Order",
+            Label::Said => "What was said",
             Label::DaysAreWorkingDays => "The worst first; days are working days.",
             Label::Number => "NUMBER",
             Label::WhyTasks => "you have overdue tasks",
@@ -126,6 +147,8 @@ impl Phrases for English {
             Step::Explain => "See how the date comes about:",
             Step::TellCustomer => "Not to be made up for? Tell whoever waits for it.",
             Step::Nothing => "Nothing: this is for your information.",
+            Step::TaskDone => "Done? Mark it:",
+            Step::TaskAssign => "Not yours? Give it to who has to do it:",
             Step::ListOverdue => "See all that is late:",
         }
     }
@@ -306,13 +329,13 @@ impl Phrases for English {
     }
 
     fn digest_headline(&self, counts: &Counts) -> String {
-        self.digest_parts(counts)
+        Self::digest_parts(counts)
     }
 
     fn digest_subject(&self, counts: &Counts, worst: Option<(&str, u32)>) -> String {
         let head = if counts.storm { "Many at once" } else { "Digest" };
         let worst = worst.map_or_else(String::new, |(order, days)| format!("; worst {order}{}", in_brackets(days)));
-        format!("{head}: {}{worst}", self.digest_parts(counts))
+        format!("{head}: {}{worst}", Self::digest_parts(counts))
     }
 
     fn overdue_headline(&self, orders: u32) -> String {
@@ -364,21 +387,30 @@ impl Phrases for English {
         let department = (!department.is_empty()).then(|| department.to_owned());
         [order, Some(self.due_in_line(due_on)), department].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
-}
 
-impl English {
-    fn digest_parts(&self, counts: &Counts) -> String {
-        let part = |count: u32, text: String| (count > 0).then_some(text);
-        let parts: Vec<String> = [
-            part(counts.orders, plural(counts.orders, "order")),
-            part(counts.new, format!("{} newly overdue", counts.new)),
-            part(counts.worse, format!("{} worse", counts.worse)),
-            part(counts.recovered, format!("{} recovered", counts.recovered)),
-            part(counts.tasks, plural(counts.tasks, "overdue task")),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if parts.is_empty() { "nothing new".to_owned() } else { parts.join(", ") }
+    fn task_verdict(&self, given: Given, by: GivenBy<'_>) -> String {
+        let by = match by {
+            GivenBy::Person(name) => name.to_owned(),
+            GivenBy::Trigger(name) => format!("the trigger '{name}'"),
+        };
+        match given {
+            Given::Made => format!("A new task, made by {by}"),
+            Given::Reassigned => format!("Handed over by {by}"),
+            Given::Reopened => format!("To be done again: reopened by {by}"),
+        }
+    }
+
+    fn task_subject(&self, title: &str, order: &str, due_on: Option<NaiveDate>) -> String {
+        let order = if order.is_empty() { String::new() } else { format!(" ({order})") };
+        let due = due_on.map_or_else(String::new, |day| format!(", due {}", short_day(day)));
+        format!("TASK: {title}{order}{due}")
+    }
+
+    fn task_why(&self, why: &Why) -> String {
+        match why {
+            Why::Assignee => "the task is yours".to_owned(),
+            Why::ManagerOf(department) => format!("you manage {department}, which has the task"),
+            why => self.why(why),
+        }
     }
 }

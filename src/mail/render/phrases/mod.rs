@@ -7,7 +7,10 @@ use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 
 use crate::domain::{
-    alerts::{event::Occurrence, message::Why},
+    alerts::{
+        event::Occurrence,
+        message::{Given, Why},
+    },
     note::NoteKind,
     projection::Health,
 };
@@ -32,6 +35,7 @@ pub(super) enum Badge {
     Worse,
     Recovered,
     Acknowledged,
+    Task,
 }
 
 impl Badge {
@@ -65,7 +69,8 @@ impl Badge {
             | Self::Health(None)
             | Self::DueDate
             | Self::Digest
-            | Self::Acknowledged => "blue",
+            | Self::Acknowledged
+            | Self::Task => "blue",
         }
     }
 }
@@ -91,6 +96,10 @@ pub(super) enum Label {
     OpenOrder,
     Ageing,
     Tasks,
+    /// The order that a task is about.
+    Order,
+    /// What was said when a task was reopened.
+    Said,
     DaysAreWorkingDays,
     /// Stands for the number of an order in a command.
     Number,
@@ -112,14 +121,27 @@ pub(super) enum Step {
     TellCustomer,
     Nothing,
     ListOverdue,
+    TaskDone,
+    TaskAssign,
+}
+
+/// Who gave somebody a task.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum GivenBy<'a> {
+    /// By name.
+    Person(&'a str),
+    /// By name.
+    Trigger(&'a str),
 }
 
 impl Step {
-    /// The command that does it, where there is one worth naming; `order` names it to `andon orders`.
+    /// The command that does it, where there is one worth naming; `order` names it to `andon orders`, a task to `andon tasks`.
     pub(super) fn command(self, order: &str) -> String {
         match self {
             Self::Acknowledge => format!("andon orders ack {order}"),
             Self::Explain => format!("andon orders explain {order}"),
+            Self::TaskDone => format!("andon tasks done {order}"),
+            Self::TaskAssign => format!("andon tasks assign {order} --user"),
             Self::ListOverdue => "andon orders list --overdue".to_owned(),
             Self::Advance
             | Self::NewDueDate
@@ -238,6 +260,13 @@ pub(super) trait Phrases: Sync {
     fn storm(&self) -> &'static str;
     /// A task's order and department; either may be empty.
     fn task_about(&self, order: &str, due_on: Option<NaiveDate>, department: &str) -> String;
+
+    /// How somebody came to have a task.
+    fn task_verdict(&self, given: Given, by: GivenBy<'_>) -> String;
+    /// The subject of a message about a task; `order` is the number of its order, or empty.
+    fn task_subject(&self, title: &str, order: &str, due_on: Option<NaiveDate>) -> String;
+    /// Why somebody gets a message about a task, as the end of [`Phrases::you_get_this`].
+    fn task_why(&self, why: &Why) -> String;
 }
 
 /// All languages; the first is spoken when nothing else is asked for.
