@@ -231,9 +231,11 @@ async fn a_digest_tells_what_is_new_worse_recovered_and_acknowledged_and_nothing
     shop.api.advance(in_time("A-1")).await;
     shop.set("2026-03-06T06:00:00Z");
     eventually("the third digest", async || (sent_digests(&shop, ANNA).await.len() == 3).then_some(())).await;
+    let third = sent_digests(&shop, ANNA).await.pop().expect("the third");
     let marks = "SELECT count(*) FROM (SELECT facts::text AS f FROM deliveries WHERE kind = 'DIGEST' AND user_id = 'anna' ORDER BY id DESC LIMIT 1) d
                  WHERE f LIKE '%\"RECOVERED\"%' AND f NOT LIKE '%\"ACKNOWLEDGED\"%' AND f LIKE '%\"unchanged\":1%'";
-    assert_eq!(shop.database.number(marks).await, 1);
+    let text = String::from_utf8_lossy(&shop.api.message(&third.id).await.message).into_owned();
+    assert_eq!(shop.database.number(marks).await, 1, "{text}");
     assert_eq!(sink.messages().iter().filter(|mail| mail.to == ANNA).count(), 3);
 }
 

@@ -378,7 +378,8 @@ impl Walker {
     }
 
     async fn messages(&self) -> Vec<(String, DateTime<Utc>)> {
-        let messages = self.api.messages().await.into_iter();
+        // Many for one mailbox come in a digest as well; what it tells is listed with it.
+        let messages = self.api.messages().await.into_iter().filter(|message| message.kind != "DIGEST");
         messages.map(|message| (message.order_number, instant(message.create_time))).collect()
     }
 }
