@@ -72,9 +72,10 @@ pub fn way(user: &User, topic: Topic, of_order: Option<&Calendar>, catalogue: &C
 #[must_use]
 pub fn calendar_of<'a>(user: &User, of_order: Option<&'a Calendar>, catalogue: &'a Catalogue) -> Option<&'a Calendar> {
     let by_id = |id: &str| catalogue.calendars.get(id).map(|entry| &entry.calendar);
-    let departments = catalogue.departments.values().filter(|it| {
-        !it.inactive && (it.members.contains(&user.id) || it.managers.contains(&user.id))
-    });
+    let departments = catalogue
+        .departments
+        .values()
+        .filter(|it| !it.inactive && (it.members.contains(&user.id) || it.managers.contains(&user.id)));
     by_id(&user.alerts.calendar)
         .or_else(|| departments.filter_map(|it| it.calendar.as_deref()).find_map(by_id))
         .or(of_order)
