@@ -1,6 +1,6 @@
 //! Digests: when a person is told, what one message tells, and what nobody is told twice.
 
-use std::time::Duration;
+use std::{process::Command as Program, time::Duration};
 
 use andon::grpc::proto::v1::{self, AlertPace as Pace, DeliveryState as State};
 use prost_types::FieldMask;
@@ -207,7 +207,7 @@ async fn a_digest_tells_what_is_new_worse_recovered_and_acknowledged_and_nothing
     assert!(messages.iter().filter(|it| it.state() == State::Folded).all(|it| it.digest == first.id));
     let marks =
         "SELECT (SELECT count(*) FROM regexp_matches(facts::text, '\"mark\": *\"?\\{?\"?NEW', 'g')) FROM deliveries
-                 WHERE kind = 'DIGEST' ORDER BY id LIMIT 1";
+                 WHERE kind = 'DIGEST' AND user_id = 'anna' ORDER BY id LIMIT 1";
     assert_eq!(shop.database.number(marks).await, 3);
 
     // The same morning again: nothing is new.
@@ -222,7 +222,7 @@ async fn a_digest_tells_what_is_new_worse_recovered_and_acknowledged_and_nothing
     shop.database.number(acknowledge).await;
     shop.set("2026-03-05T06:00:00Z");
     eventually("the second digest", async || (sent_digests(&shop, ANNA).await.len() == 2).then_some(())).await;
-    let marks = "SELECT count(*) FROM (SELECT facts::text AS f FROM deliveries WHERE kind = 'DIGEST' ORDER BY id DESC LIMIT 1) d
+    let marks = "SELECT count(*) FROM (SELECT facts::text AS f FROM deliveries WHERE kind = 'DIGEST' AND user_id = 'anna' ORDER BY id DESC LIMIT 1) d
                  WHERE f LIKE '%\"WORSE\"%' AND f LIKE '%\"RECOVERED\"%' AND f LIKE '%\"ACKNOWLEDGED\"%Supplier is late%'
                      AND f NOT LIKE '%\"NEW\"%'";
     assert_eq!(shop.database.number(marks).await, 1);
@@ -231,7 +231,7 @@ async fn a_digest_tells_what_is_new_worse_recovered_and_acknowledged_and_nothing
     shop.api.advance(in_time("A-1")).await;
     shop.set("2026-03-06T06:00:00Z");
     eventually("the third digest", async || (sent_digests(&shop, ANNA).await.len() == 3).then_some(())).await;
-    let marks = "SELECT count(*) FROM (SELECT facts::text AS f FROM deliveries WHERE kind = 'DIGEST' ORDER BY id DESC LIMIT 1) d
+    let marks = "SELECT count(*) FROM (SELECT facts::text AS f FROM deliveries WHERE kind = 'DIGEST' AND user_id = 'anna' ORDER BY id DESC LIMIT 1) d
                  WHERE f LIKE '%\"RECOVERED\"%' AND f NOT LIKE '%\"ACKNOWLEDGED\"%' AND f LIKE '%\"unchanged\":1%'";
     assert_eq!(shop.database.number(marks).await, 1);
     assert_eq!(sink.messages().iter().filter(|mail| mail.to == ANNA).count(), 3);
@@ -428,4 +428,47 @@ async fn a_message_that_waits_is_taken_back_and_one_that_was_sent_is_not() {
     assert_eq!((folded.len(), folded[0].order_number.as_str()), (1, "A-2"));
     assert_eq!(shop.api.deliveries().cancel_delivery(cancel(&digest.id)).await.refused().metadata["state"], "SENT");
     assert_eq!(sink.messages().iter().filter(|mail| mail.to == ANNA).count(), 1);
+}
+
+/// The program, asked at no terminal: exit code, what it printed, what it complained of.
+fn andon(shop: &Shop, arguments: &[&str]) -> (i32, String, String) {
+    let output = Program::new(env!("CARGO_BIN_EXE_andon"))
+        .args(["--server", &shop.daemon.address])
+        .args(arguments)
+        .output()
+        .expect("andon runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_program_sets_and_shows_how_a_person_is_told_and_a_plant_file_keeps_it() {
+    let shop = Shop::open(MONDAY).await;
+    let set = "people set-user anna --pace digest --digest-at 15:30,07:00 --pace-of overdue=immediate,note-added=digest \
+               --alert-calendar vienna --skip-own";
+    let (code, out, err) = andon(&shop, &set.split_whitespace().collect::<Vec<_>>());
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let told = "Messages: digest\n  note-added: digest\n  overdue: immediate\nDigests at 07:00, 15:30 on the open days of vienna\n\
+                No messages about what they did themselves\n";
+    assert!(out.contains(told), "{out}");
+    let (code, out, _) = andon(&shop, &["people", "set-user", "anna", "--digest-at", "6:00"]);
+    assert!(code == 0 && out.contains("Digests at 06:00 on the open days of vienna"), "{out}");
+    let (code, out, _) = andon(&shop, &["people", "show", "anna"]);
+    assert!(code == 0 && out.contains("  overdue: immediate\n"), "{out}");
+    let (code, _, err) = andon(&shop, &["people", "set-user", "anna", "--digest-at", "24:00"]);
+    assert!(code == 2 && err.contains("expected HH:MM"), "{err}");
+
+    let (code, file, _) = andon(&shop, &["export-config"]);
+    let line = "alerts = { pace = \"digest\", paces = { note-added = \"digest\", overdue = \"immediate\" }, \
+                digest_at = [\"06:00\"], calendar = \"vienna\", skip_own = true }\n";
+    assert!(code == 0 && file.contains(line), "{file}");
+    let folder = crate::support::guard::guard().folder("alerts-file");
+    let path = folder.join("plant.toml");
+    std::fs::write(&path, file.replace("\"06:00\"", "\"06:00\", \"18:00\"")).expect("it can be written");
+    let path = path.to_str().expect("UTF-8");
+    let (code, out, err) = andon(&shop, &["apply", "--yes", "-f", path]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("alerts.digest_at"), "{out}");
+    let (_, again, _) = andon(&shop, &["export-config"]);
+    assert_eq!(again, std::fs::read_to_string(path).expect("it is there"), "the file comes back byte for byte");
 }

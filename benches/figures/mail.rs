@@ -107,14 +107,15 @@ async fn queue(stand: &Stand) -> Result<(), Fault> {
     sqlx::query(
         "INSERT INTO outbox (id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence,
              facts, next_attempt_at, created_at)
-         SELECT gen_random_uuid(), 'bench/' || gen_random_uuid(), 'ADVANCED', 'u1', 'Worker 1', 'worker1@plant.example', o.id, o.number,
+         SELECT gen_random_uuid(), 'bench/' || gen_random_uuid(), 'ADVANCED', 'u1', 'Worker 1', 'worker' || o.n || '@plant.example', o.id, o.number,
              1, json_build_object('Advanced', json_build_object('order', json_build_object('order_id', o.id, 'number', o.number,
                  'title', o.title, 'order_type_name', 'Welded parts', 'status_name', o.status_name,
                  'status_definition', 'Work of this step is going on', 'entered_on', o.entered_on, 'due_on', o.due_on,
                  'due_at', o.due_at, 'zone', 'UTC', 'days_late', 0, 'assignee', 'Worker 1', 'department', 'Department 1',
                  'customer_reference', o.customer_reference, 'last_note', NULL, 'reason', 'Notified'),
                  'from_status', 'Step 1', 'by', 'bench', 'note', NULL)), now(), now()
-         FROM (SELECT * FROM orders LIMIT $1) o",
+         -- One for each person: more for one of them would be gathered by the storm brake.
+         FROM (SELECT *, row_number() OVER () AS n FROM orders LIMIT $1) o",
     )
     .bind(i64::try_from(MESSAGES)?)
     .execute(&stand.pool)

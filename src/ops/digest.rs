@@ -6,7 +6,7 @@
 //!
 //! 1. take on the address that is due the longest; one that another daemon has taken on is passed over. Its row in `digests` stays
 //!    free, so that who gathers more for the address need not wait for what follows.
-//! 2. lock what was gathered, and a digest for the same address that has not left; read what stands and the orders as they are.
+//! 2. lock what was gathered, and digests for the same address that have not left; read what stands and the orders as they are.
 //! 3. decide (`domain/alerts/digest`). Write the digest as one `READY` message; move what it tells to the delivery record as
 //!    `FOLDED`, with its id, and what is no longer true as `WITHDRAWN`; keep what stands.
 //! 4. lock the row, look what was gathered meanwhile, and say when the next digest is due, while anything stands or waits, or delete
@@ -16,7 +16,7 @@
 //! |---|---|
 //! | gathered | this, when the digest is due: folded, withdrawn, or ready when it is the only one and was only held back; a person: cancelled |
 //! | folded | this, while its digest has not left: folded by the next one, or withdrawn |
-//! | the digest itself | the senders, as any message; this, when it has not left and the next one is due: withdrawn, its lines told anew |
+//! | the digest itself | the senders, as any message; this, when it has not left and the next one is due: withdrawn, its lines told anew. While a sender has it, the next one waits |
 //!
 //! | what is killed, when | what follows |
 //! |---|---|
@@ -33,7 +33,6 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Plant, kill_point, sweep};
@@ -51,10 +50,10 @@ use crate::{
         schedule,
     },
     store::{
-        StoreError, StoreFault,
+        Connection, StoreError, StoreFault,
         digests::{
             DueDigest, Fate, Gathered, facts_of, fold, folded_by, gathered_until, insert_digest, keep_standing,
-            lock_digest, lock_gathered, lock_unsent_digest, orders_by_id, overdue_tasks, replace_digest, send_alone,
+            lock_digest, lock_gathered, lock_unsent_digests, orders_by_id, overdue_tasks, replace_digests, send_alone,
             settle_digest, standing_of, take_due_digest,
         },
     },
@@ -126,9 +125,10 @@ pub async fn tell(plant: &Plant, patience: &mut Patience, stop: impl Fn() -> boo
         return Ok(report);
     }
     let mut ids = plant.fork_ids();
+    let mut aside = Vec::new();
     while report.examined < DIGESTS_MAX && !stop() {
         let mut address = None;
-        match one(plant, &mut ids, now, &mut address, &mut report).await {
+        match one(plant, &mut ids, now, (&mut address, &mut aside), &mut report).await {
             Ok(true) => report.examined += 1,
             Ok(false) => return Ok(report),
             Err(error) => {
@@ -146,22 +146,26 @@ pub async fn tell(plant: &Plant, patience: &mut Patience, stop: impl Fn() -> boo
     Ok(report)
 }
 
-/// One address; false when none is due. Leaves the address in `at_work`, for who has to put it off.
+/// One address; false when none is due. Leaves the address in `at_work`, for who has to put it off; those in `aside` are left to
+/// the next run.
 async fn one(
     plant: &Plant,
     ids: &mut Ids,
     now: DateTime<Utc>,
-    at_work: &mut Option<String>,
+    (at_work, aside): (&mut Option<String>, &mut Vec<String>),
     report: &mut DigestReport,
 ) -> Result<bool, StoreError> {
     // Before anything is locked: reading the catalogue takes another connection.
     let catalogue = plant.snapshot.at(plant.store.catalogue_version().await?, &plant.store).await?;
     let mut transaction = plant.store.begin("tell a digest").await?;
-    let Some(due) = take_due_digest(&mut transaction, now).await? else { return Ok(false) };
+    let Some(due) = take_due_digest(&mut transaction, now, aside).await? else { return Ok(false) };
     *at_work = Some(due.address.clone());
     let mut cx =
         Context { catalogue: &catalogue, now, ids, actor: sweep::ACTOR, fallback: &plant.settings.fallback, cause: "" };
-    let done = tell_one(&mut transaction, &due, &mut cx).await?;
+    let Some(done) = tell_one(&mut transaction, &due, &mut cx).await? else {
+        aside.push(due.address);
+        return Ok(true);
+    };
     kill_point("digest-before-commit");
     transaction.commit().await.map_err(|error| StoreError::new("commit a digest", error))?;
     kill_point("digest-after-commit");
@@ -176,8 +180,8 @@ async fn one(
 /// What was read for one address.
 struct Read {
     gathered: Gathered,
-    /// A digest that has not left: its id, and what it says.
-    unsent: Option<(Uuid, DigestFacts)>,
+    /// Digests that have not left: their ids, and what they say.
+    unsent: Vec<(Uuid, DigestFacts)>,
     standing: Vec<Standing>,
 }
 
@@ -202,13 +206,14 @@ struct Outcome {
     next: Option<DateTime<Utc>>,
 }
 
+/// The transaction's work; `None`, and nothing changed, while a sender has a digest for the address.
 async fn tell_one(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     due: &DueDigest,
     cx: &mut Context<'_>,
-) -> Result<DigestReport, StoreError> {
+) -> Result<Option<DigestReport>, StoreError> {
     let now = cx.now;
-    let mut read = read(connection, due, now).await?;
+    let Some(mut read) = read(connection, due, now).await? else { return Ok(None) };
     let more = i64::try_from(read.gathered.messages.len()).is_ok_and(|count| count >= LINES_MAX);
     let user = due.user_id.clone().or_else(|| read.gathered.user_id.clone());
     let person = Person::of(&due.address, user.as_deref(), cx.catalogue);
@@ -223,7 +228,7 @@ async fn tell_one(
         && read.gathered.messages.iter().all(|it| person.forced(it))
     {
         settle_digest(connection, &due.address, Some(until)).await?;
-        return Ok(DigestReport { put_off: 1, ..DigestReport::default() });
+        return Ok(Some(DigestReport { put_off: 1, ..DigestReport::default() }));
     }
 
     let held = || read.gathered.messages.iter().filter(|it| it.holds);
@@ -231,7 +236,7 @@ async fn tell_one(
         held().count() == 1
             && person.forced(it)
             && read.standing.is_empty()
-            && read.unsent.is_none()
+            && read.unsent.is_empty()
             && outcome.standing.is_empty()
             && outcome.entries.len() == 1
     });
@@ -253,8 +258,9 @@ async fn tell_one(
     };
     let fresh = fates(false);
     fold(connection, &fresh, digest_id, now).await?;
-    if let Some((old, _)) = &read.unsent {
-        replace_digest(connection, *old, &fates(true), digest_id, now).await?;
+    if !read.unsent.is_empty() {
+        let old: Vec<Uuid> = read.unsent.iter().map(|(id, _)| *id).collect();
+        replace_digests(connection, &old, &fates(true), digest_id, now).await?;
     }
     send_alone(connection, &alone, now).await?;
     let stands: BTreeSet<Uuid> = outcome.standing.iter().map(|it| it.order_id).collect();
@@ -264,34 +270,36 @@ async fn tell_one(
     let waits = gathered_until(connection, &due.address).await?.map(|until| if more { now } else { until });
     settle_digest(connection, &due.address, waits.into_iter().chain(outcome.next).min()).await?;
     let folded = fresh.iter().filter(|fate| fate.told).count();
-    Ok(DigestReport {
+    Ok(Some(DigestReport {
         made: usize::from(digest.is_some()),
         folded,
         alone: alone.len(),
         withdrawn: fresh.len() - folded,
         ..DigestReport::default()
-    })
+    }))
 }
 
-async fn read(connection: &mut PgConnection, due: &DueDigest, now: DateTime<Utc>) -> Result<Read, StoreError> {
+/// Reads and locks it; `None` while a sender has a digest for the address.
+async fn read(connection: &mut Connection, due: &DueDigest, now: DateTime<Utc>) -> Result<Option<Read>, StoreError> {
     let mut gathered = lock_gathered(connection, &due.address, now, LINES_MAX).await?;
-    let mut unsent = lock_unsent_digest(connection, &due.address).await?;
-    if let Some((id, _)) = &unsent {
-        let folded = folded_by(connection, *id, now, LINES_MAX).await?;
-        // One that tells of so many goes out as it is.
+    let Some(mut unsent) = lock_unsent_digests(connection, &due.address).await? else { return Ok(None) };
+    if !unsent.is_empty() {
+        let ids: Vec<Uuid> = unsent.iter().map(|(id, _)| *id).collect();
+        let folded = folded_by(connection, &ids, now, LINES_MAX).await?;
+        // What tells of so many goes out as it is.
         if i64::try_from(folded.len()).is_ok_and(|count| count >= LINES_MAX) {
-            unsent = None;
+            unsent.clear();
         } else {
             gathered.messages.extend(folded);
         }
     }
     let standing = standing_of(connection, &due.address, STANDING_MAX).await?;
-    Ok(Read { gathered, unsent, standing })
+    Ok(Some(Read { gathered, unsent, standing }))
 }
 
 /// Looks at every order of which there may be something to tell, a few hundred at a time.
 async fn look(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     read: &Read,
     person: Person<'_>,
     cx: &Context<'_>,
@@ -301,8 +309,13 @@ async fn look(
         waiting.entry(message.order_id).or_default().push(message);
     }
     let standing: HashMap<Uuid, &Standing> = read.standing.iter().map(|it| (it.order_id, it)).collect();
-    let unsent: HashMap<Uuid, &Mark> =
-        read.unsent.iter().flat_map(|(_, facts)| facts.lines()).map(|line| (line.order.order_id, &line.mark)).collect();
+    let unsent: HashMap<Uuid, &Mark> = read
+        .unsent
+        .iter()
+        .rev()
+        .flat_map(|(_, facts)| facts.lines())
+        .map(|line| (line.order.order_id, &line.mark))
+        .collect();
     let mut outcome = Outcome::default();
     let all: Vec<Uuid> = read.orders().into_iter().collect();
     for some in all.chunks(ORDERS_AT_ONCE) {
@@ -330,7 +343,7 @@ async fn look(
 
 /// The digest itself.
 async fn compose(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     due: &DueDigest,
     read: &Read,
     outcome: &Outcome,
@@ -391,11 +404,7 @@ async fn compose(
 }
 
 /// The overdue tasks of a person and of the person's departments.
-async fn tasks(
-    connection: &mut PgConnection,
-    person: Person<'_>,
-    cx: &Context<'_>,
-) -> Result<Vec<TaskLine>, StoreError> {
+async fn tasks(connection: &mut Connection, person: Person<'_>, cx: &Context<'_>) -> Result<Vec<TaskLine>, StoreError> {
     let Some(user) = person.user else { return Ok(Vec::new()) };
     let own = |ids: &[String]| ids.contains(&user.id);
     let departments: Vec<String> = cx

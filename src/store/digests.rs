@@ -94,24 +94,27 @@ impl Store {
     }
 }
 
-/// Takes on the digest that is due the longest, until the transaction ends; passes over what another daemon has taken on. The row
-/// itself stays free, so that who gathers more for the address does not wait.
+/// Takes on the digest that is due the longest, until the transaction ends; passes over what another daemon has taken on, and
+/// those that it should not be. The row itself stays free, so that who gathers more for the address does not wait.
 ///
 /// # Errors
 /// When the database fails.
 pub(crate) async fn take_due_digest(
     connection: &mut PgConnection,
     now: DateTime<Utc>,
+    but_not: &[String],
 ) -> Result<Option<DueDigest>, StoreError> {
     // Materialized, so that the locks are tried one by one, in this order, until one is free. 4714230 is next to the lock of the
     // catalogue; another address with the same hash waits for its turn.
     sqlx::query_as!(
         DueDigest,
         r#"WITH due AS MATERIALIZED (
-             SELECT address, user_id, due_at FROM digests WHERE due_at <= $1 ORDER BY due_at, address LIMIT 20)
+             SELECT address, user_id, due_at FROM digests WHERE due_at <= $1 AND address <> ALL ($2)
+             ORDER BY due_at, address LIMIT 20)
          SELECT address, user_id, due_at FROM due
          WHERE pg_try_advisory_xact_lock(4714230, hashtext(address)) LIMIT 1"#,
-        now
+        now,
+        but_not
     )
     .fetch_optional(connection)
     .await
@@ -186,50 +189,62 @@ pub(crate) async fn lock_gathered(
     Ok(Gathered { messages, user_id, recipient_name })
 }
 
-/// Locks a digest for an address that nobody has tried to send yet; passes over one that a sender has.
+/// Locks the digests for an address that nobody has tried to send yet, the oldest first. `None` while a sender has one: then it is not
+/// known yet whether it leaves.
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn lock_unsent_digest(
+pub(crate) async fn lock_unsent_digests(
     connection: &mut PgConnection,
     address: &str,
-) -> Result<Option<(Uuid, DigestFacts)>, StoreError> {
-    let row = sqlx::query!(
+) -> Result<Option<Vec<(Uuid, DigestFacts)>>, StoreError> {
+    let error = |error| StoreError::new("look for digests that have not left", error);
+    let rows = sqlx::query!(
         r#"SELECT id, facts AS "facts: Json<MessageFacts>" FROM outbox
          WHERE address = $1 AND kind = 'DIGEST' AND state = 'READY' AND attempts = 0 AND uncertain_count = 0
-         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"#,
+         ORDER BY id LIMIT 10 FOR UPDATE"#,
         address
     )
-    .fetch_optional(connection)
+    .fetch_all(&mut *connection)
     .await
-    .map_err(|error| StoreError::new("look for a digest that has not left", error))?;
-    Ok(row.and_then(|row| match row.facts.0 {
+    .map_err(error)?;
+    // Asked after the others are locked: none can be claimed in between.
+    let sending = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM outbox
+            WHERE address = $1 AND kind = 'DIGEST' AND state IN ('CLAIMED', 'SENDING')) AS "sending!""#,
+        address
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(error)?;
+    let unsent = rows.into_iter().filter_map(|row| match row.facts.0 {
         MessageFacts::Digest(facts) => Some((row.id, *facts)),
         _ => None,
-    }))
+    });
+    Ok((!sending).then(|| unsent.collect()))
 }
 
-/// What a digest has folded, the oldest first, at most `limit`.
+/// What digests have folded, the oldest first, at most `limit`.
 ///
 /// # Errors
 /// When the database fails.
 pub(crate) async fn folded_by(
     connection: &mut PgConnection,
-    digest: Uuid,
+    digests: &[Uuid],
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<Waiting>, StoreError> {
     let rows = sqlx::query!(
         r#"SELECT id, kind, order_id AS "order_id?", created_at,
             message_holds(kind, order_id, visit_sequence, due_at, created_at, facts, $2) AS "holds!"
-         FROM deliveries WHERE digest_id = $1 AND state = 'FOLDED' ORDER BY id LIMIT $3 FOR UPDATE"#,
-        digest,
+         FROM deliveries WHERE digest_id = ANY ($1) AND state = 'FOLDED' ORDER BY id LIMIT $3 FOR UPDATE"#,
+        digests,
         now,
         limit
     )
     .fetch_all(connection)
     .await
-    .map_err(|error| StoreError::new("read what a digest tells", error))?;
+    .map_err(|error| StoreError::new("read what digests tell", error))?;
     Ok(rows
         .into_iter()
         .map(|row| Waiting {
@@ -411,13 +426,13 @@ pub(crate) async fn fold(
     .map_err(|error| StoreError::new("fold messages", error))
 }
 
-/// Takes back a digest that has not left: what it folded is told by another one, or is no longer true.
+/// Takes back digests that have not left: what they folded is told by another one, or is no longer true.
 ///
 /// # Errors
 /// When the database fails.
-pub(crate) async fn replace_digest(
+pub(crate) async fn replace_digests(
     connection: &mut PgConnection,
-    old: Uuid,
+    old: &[Uuid],
     fates: &[Fate],
     digest: Option<Uuid>,
     now: DateTime<Utc>,
@@ -440,7 +455,7 @@ pub(crate) async fn replace_digest(
     .map_err(|error| StoreError::new("fold messages anew", error))?;
     sqlx::query!(
         r#"WITH gone AS (
-             DELETE FROM outbox WHERE id = $1
+             DELETE FROM outbox WHERE id = ANY ($1)
              RETURNING id, dedup_key, kind, user_id, recipient_name, address, order_id, order_number, visit_sequence, due_at,
                  facts, attempts, uncertain_count, created_at, channel, rule)
          INSERT INTO deliveries (
@@ -459,7 +474,7 @@ pub(crate) async fn replace_digest(
     .execute(connection)
     .await
     .map(drop)
-    .map_err(|error| StoreError::new("take back a digest", error))
+    .map_err(|error| StoreError::new("take back digests", error))
 }
 
 /// Makes gathered messages ready to be sent by themselves.

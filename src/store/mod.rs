@@ -27,6 +27,9 @@ pub mod write;
 
 pub use error::{StoreError, StoreFault};
 
+/// A connection within a transaction, for verbs that decide between reading and writing.
+pub(crate) type Connection = sqlx::PgConnection;
+
 /// The migrations, as compiled in. A schema that is newer than this program is no fault: one version back keeps working.
 static MIGRATIONS: sqlx::migrate::Migrator =
     sqlx::migrate::Migrator { ignore_missing: true, ..sqlx::migrate!("./migrations") };

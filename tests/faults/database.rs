@@ -10,7 +10,7 @@ async fn a_killed_database_loses_no_acknowledged_change_and_is_served_again_at_o
     let cluster = tokio::task::block_in_place(Cluster::durable);
     let database = tokio::task::block_in_place(|| cluster.database());
     let sink = SmtpSink::start().await;
-    let options = Options::new().relay(sink.address().port()).quick_mail();
+    let options = Options::new().relay(sink.address().port()).quick_mail().no_storm_brake();
     let mut daemon = Daemon::start(&database, options).await;
     seed(&daemon.api()).await;
     let load = Load::start(4, &[&daemon]);

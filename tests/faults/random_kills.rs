@@ -18,7 +18,8 @@ async fn fifty_random_kills_lose_nothing_and_every_extra_copy_is_explained() {
     let mut random = fastrand::Rng::with_seed(seed_value);
     let sink = SmtpSink::start().await;
     let database = Database::create();
-    let options = || Options::new().relay(sink.address().port()).quick_mail().set("mail.connections", 1);
+    let options =
+        || Options::new().relay(sink.address().port()).quick_mail().no_storm_brake().set("mail.connections", 1);
     let mut daemons = [Daemon::start(&database, options()).await, Daemon::start(&database, options()).await];
     seed(&daemons[0].api()).await;
     let load = Load::start(CALLERS, &[&daemons[0], &daemons[1]]);

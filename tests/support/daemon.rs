@@ -63,6 +63,11 @@ impl Options {
             .set("mail.retry_max_s", 2)
     }
 
+    /// Every message goes by itself, however many there are for one person.
+    pub fn no_storm_brake(self) -> Self {
+        self.set("alerts.storm_messages", 10_000)
+    }
+
     /// The place at which the daemon kills itself.
     pub fn kill_point(mut self, name: &str) -> Self {
         self.env.push(("ANDON_KILL_POINT".into(), name.into()));

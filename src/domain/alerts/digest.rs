@@ -313,3 +313,178 @@ pub fn compose(
         ..DigestFacts::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        catalogue::OrderType,
+        create::{NewOrder, blank},
+        ids::Ids,
+        order::{Acknowledgement, Due, DueSource},
+    };
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(10) + TimeDelta::minutes(minutes)
+    }
+
+    /// An order that is overdue from minute 0 on.
+    fn order() -> Order {
+        let order_type = OrderType {
+            id: "part".into(),
+            name: "Part".into(),
+            description: String::new(),
+            calendar: "plant".into(),
+            schedule_method: None,
+            default_status: None,
+            inactive: false,
+            statuses: Vec::new(),
+            moves: Vec::new(),
+            health_tolerance: 0,
+            retired: Vec::new(),
+            replaced: BTreeMap::new(),
+            version: 1,
+            created_at: at(-9),
+            updated_at: at(-9),
+        };
+        let new = NewOrder::default();
+        let mut order = blank(&new, Uuid::from_u128(1), at(-9).date_naive(), at(-9), &order_type);
+        order.visit.due = Some(Due { on: at(-9).date_naive(), at: at(0), source: DueSource::Manual });
+        order
+    }
+
+    fn message(topic: Topic) -> Waiting {
+        let (id, order_id) = (Uuid::from_u128(2), Uuid::from_u128(1));
+        Waiting { id, topic: Some(topic), order_id, decided_at: at(0), holds: true, storm: false, folded: false }
+    }
+
+    fn told(minutes: i64) -> Standing {
+        let order = order();
+        let due_at = order.visit.due.expect("due").at;
+        let (visit, told_at) = (order.visit.sequence, at(minutes));
+        Standing { order_id: order.id, visit, due_at, days_late: 0, told_at }
+    }
+
+    /// What an order comes to an hour after it was overdue: the mark, and when it was told if it stands.
+    fn looked(
+        order: &Order,
+        waiting: &[Waiting],
+        told: Option<&Standing>,
+        unsent: Option<&Mark>,
+        keeps: bool,
+    ) -> (Option<Mark>, Option<DateTime<Utc>>) {
+        let catalogue = Catalogue::default();
+        let mut ids = Ids::seeded(1);
+        let cx = Context {
+            catalogue: &catalogue,
+            now: at(60),
+            ids: &mut ids,
+            actor: "andon",
+            fallback: "fallback@x",
+            cause: "",
+        };
+        let waiting: Vec<&Waiting> = waiting.iter().collect();
+        let looked = look(order, &waiting, told, unsent, Person { user: None, keeps }, &cx);
+        (looked.entry.map(|entry| entry.mark), looked.standing.map(|it| it.told_at))
+    }
+
+    fn acknowledged(mut order: Order, minutes: i64) -> Order {
+        let visit = order.visit.sequence;
+        let by = "erika".to_owned();
+        order.acknowledged = Some(Acknowledgement { visit, at: at(minutes), by, note: String::new(), until: None });
+        order
+    }
+
+    fn seen() -> Option<Mark> {
+        Some(Mark::Acknowledged { by: "erika".into(), note: String::new(), until: None })
+    }
+
+    #[test]
+    fn an_order_is_marked_by_what_was_told_of_it() {
+        let overdue = [message(Topic::Overdue)];
+        let note = [message(Topic::Note)];
+        let (late, mut in_time) = (order(), order());
+        in_time.visit.due = None;
+        let now = Some(at(60));
+        let before = told(10);
+        // order, waiting, told, mark, stands since
+        let cases: [(&Order, &[Waiting], Option<&Standing>, Option<Mark>, Option<DateTime<Utc>>); 8] = [
+            (&late, &overdue, None, Some(Mark::New), now),
+            (&late, &[message(Topic::Escalation)], None, Some(Mark::New), None),
+            (&late, &note, None, Some(Mark::News), None),
+            (&late, &[], None, None, None),
+            (&late, &[], Some(&before), None, Some(at(10))),
+            (&late, &note, Some(&before), Some(Mark::News), Some(at(10))),
+            (&in_time, &[], Some(&before), Some(Mark::Recovered), None),
+            (&in_time, &note, None, Some(Mark::News), None),
+        ];
+        for (index, (order, waiting, told, mark, stands)) in cases.into_iter().enumerate() {
+            assert_eq!(looked(order, waiting, told, None, true), (mark.clone(), stands), "{index}");
+            assert_eq!(looked(order, waiting, told, None, false), (mark, None), "{index}, told at once");
+        }
+        let earlier = Standing { visit: before.visit - 1, ..before };
+        assert_eq!(looked(&late, &overdue, Some(&earlier), None, true), (Some(Mark::New), now), "missed again");
+    }
+
+    #[test]
+    fn an_acknowledgement_is_told_once() {
+        let before = told(10);
+        let late = acknowledged(order(), 20);
+        assert_eq!(looked(&late, &[], Some(&before), None, true), (seen(), Some(at(60))));
+        let after = Standing { told_at: at(20), ..before };
+        assert_eq!(looked(&late, &[], Some(&after), None, true), (None, Some(at(20))));
+        assert_eq!(looked(&late, &[message(Topic::Overdue)], None, None, true), (seen(), Some(at(60))));
+        let mut snoozed = late;
+        snoozed.acknowledged.as_mut().expect("it is").until = Some(at(60));
+        assert_eq!(looked(&snoozed, &[], Some(&before), None, true), (None, Some(at(10))), "the snooze is over");
+    }
+
+    #[test]
+    fn what_a_digest_would_have_said_that_never_left_is_said_by_the_next_one() {
+        let before = told(10);
+        let (late, mut in_time) = (order(), order());
+        in_time.visit.due = None;
+        let worse = Mark::Worse { days_late_before: 3 };
+        let both = |order, unsent: &Mark| looked(order, &[], Some(&before), Some(unsent), true).0;
+        assert_eq!(both(&late, &Mark::New), Some(Mark::New));
+        assert_eq!(both(&late, &worse), Some(worse.clone()));
+        assert_eq!(both(&late, &Mark::News), None);
+        assert_eq!(both(&in_time, &Mark::New), None, "nobody has read that it was overdue");
+        assert_eq!(both(&in_time, &worse), Some(Mark::Recovered));
+        assert_eq!(looked(&in_time, &[], None, Some(&Mark::Recovered), true).0, Some(Mark::Recovered));
+        assert_eq!(looked(&late, &[], None, Some(&Mark::Recovered), true).0, None);
+    }
+
+    #[test]
+    fn the_most_urgent_orders_are_listed_and_all_are_counted() {
+        let entry = |number: u32, mark, days_late, department: &str| Entry {
+            order_id: Uuid::from_u128(u128::from(number)),
+            number: format!("{number:04}"),
+            mark,
+            days_late,
+            group: (department.into(), "Part".into()),
+        };
+        let mut entries = vec![
+            entry(1, Mark::Recovered, 0, "A"),
+            entry(2, Mark::News, 9, "A"),
+            entry(3, Mark::Worse { days_late_before: 1 }, 2, ""),
+            entry(4, Mark::New, 0, "B"),
+            entry(5, Mark::New, 1, "A"),
+        ];
+        let (lines, counted) = listed(entries.clone());
+        assert_eq!(
+            lines.iter().map(|it| it.number.as_str()).collect::<Vec<_>>(),
+            ["0005", "0004", "0003", "0002", "0001"]
+        );
+        assert!(counted.is_empty());
+        let max = u32::try_from(DIGEST_LINES_MAX).expect("small");
+        entries.extend((6..=max + 2).map(|number| entry(number, Mark::New, 0, if number == 7 { "C" } else { "B" })));
+        let (lines, counted) = listed(entries);
+        assert_eq!((lines.len(), counted.len()), (DIGEST_LINES_MAX, 2));
+        assert_eq!(counted[0].mark, Mark::News);
+        assert_eq!(counted[1].mark, Mark::Recovered);
+        let person = Person { user: None, keeps: false };
+        let facts = compose(Vec::new(), &counted, (3, Ageing::default()), person);
+        assert_eq!((facts.more, facts.unchanged, facts.count()), (2, 3, 2));
+    }
+}
