@@ -73,21 +73,7 @@ async fn counts(shop: &Shop, number: &str) -> Vec<(String, usize)> {
 /// Sets the clock, and waits until a sweep has passed that began after that: it tells of an order that is late from the start.
 async fn sweep_at(shop: &Shop, now: DateTime<Utc>) {
     shop.clock.set(now);
-    for _ in 0..2 {
-        let number = format!("canary-{:08x}", fastrand::u32(..));
-        let late = v1::NewOrder {
-            order_date: date("2025-01-02"),
-            assigned_user: String::new(),
-            assigned_department: String::new(),
-            ..order(&number)
-        };
-        shop.api.create(late).await;
-        eventually("the canary is told of", async || {
-            let told = told(shop, &number).await;
-            told.iter().any(|(trigger, _)| trigger == "overdue").then_some(())
-        })
-        .await;
-    }
+    shop.a_sweep_passes().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
