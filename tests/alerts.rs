@@ -73,21 +73,7 @@ async fn counts(shop: &Shop, number: &str) -> Vec<(String, usize)> {
 /// Sets the clock, and waits until a sweep has passed that began after that: it tells of an order that is late from the start.
 async fn sweep_at(shop: &Shop, now: DateTime<Utc>) {
     shop.clock.set(now);
-    for _ in 0..2 {
-        let number = format!("canary-{:08x}", fastrand::u32(..));
-        let late = v1::NewOrder {
-            order_date: date("2025-01-02"),
-            assigned_user: String::new(),
-            assigned_department: String::new(),
-            ..order(&number)
-        };
-        shop.api.create(late).await;
-        eventually("the canary is told of", async || {
-            let told = told(shop, &number).await;
-            told.iter().any(|(trigger, _)| trigger == "overdue").then_some(())
-        })
-        .await;
-    }
+    shop.a_sweep_passes().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -467,4 +453,27 @@ async fn a_trigger_that_is_wrong_is_refused_with_all_that_is_wrong() {
     assert_eq!(shop.api.triggers().delete_trigger(delete("7")).await.refused().reason, "ETAG_MISMATCH");
     shop.api.triggers().delete_trigger(delete("1")).await.done();
     assert_eq!(shop.api.triggers().delete_trigger(delete("")).await.refused().reason, "NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_is_taken_out_of_the_triggers_too() {
+    let shop = Shop::open(MONDAY).await;
+    let users = |ids: &[&str]| v1::TriggerRecipients {
+        users: ids.iter().map(|id| (*id).to_owned()).collect(),
+        ..v1::TriggerRecipients::default()
+    };
+    let mut named = trigger("noted", E::NoteAdded);
+    named.actions = vec![mail(users(&["anna"])), mail(users(&["anna", "erika"]))];
+    make(&shop, named).await;
+    let gone = v1::UpdateUserRequest {
+        user: Some(v1::User { id: "anna".into(), inactive: true, ..v1::User::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["inactive".into()] }),
+        reassign_to: "erika".into(),
+        ..v1::UpdateUserRequest::default()
+    };
+    let told = shop.api.people().update_user(gone).await.done();
+    assert_eq!(told.responsibilities.expect("she is inactive").named_by_triggers, ["noted"]);
+    let request = v1::GetTriggerRequest { id: "noted".into() };
+    let after = shop.api.triggers().get_trigger(request).await.done().trigger.expect("it is there");
+    assert_eq!((after.etag.as_str(), after.actions), ("2", vec![mail(users(&["erika"])), mail(users(&["erika"]))]));
 }

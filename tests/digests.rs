@@ -63,24 +63,6 @@ async fn sent_digests(shop: &Shop, address: &str) -> Vec<v1::Delivery> {
     to(shop, address).await.into_iter().filter(sent).collect()
 }
 
-/// Waits until a digest pass has run that began after this call: a message that is held back alone is sent by it.
-async fn digests_pass(shop: &Shop) {
-    for _ in 0..2 {
-        let number = format!("canary-{:08x}", fastrand::u32(..));
-        let late = v1::NewOrder {
-            order_date: date("2025-01-02"),
-            assigned_user: String::new(),
-            assigned_department: String::new(),
-            ..order(&number)
-        };
-        shop.api.create(late).await;
-        eventually("the canary is told of", async || {
-            to(shop, FALLBACK).await.iter().any(|it| it.order_number == number).then_some(())
-        })
-        .await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_chooses_how_to_be_told() {
     let shop = Shop::open(MONDAY).await;
@@ -149,7 +131,7 @@ async fn walk(made: &str, minute: i32, every_day: bool, by_hand: Option<&str>, d
     assert_eq!((waiting.state(), waiting.kind.as_str()), (State::Gathered, "OVERDUE"));
     assert_eq!(instant(waiting.next_attempt_time), at(told));
     shop.clock.set(at(told) - chrono::TimeDelta::microseconds(1));
-    digests_pass(&shop).await;
+    shop.a_sweep_passes().await;
     assert_eq!(to(&shop, ANNA).await, std::slice::from_ref(&waiting));
 
     shop.clock.set(at(told));
@@ -163,7 +145,7 @@ async fn walk(made: &str, minute: i32, every_day: bool, by_hand: Option<&str>, d
     assert!(String::from_utf8_lossy(&mails[0].message).contains("A-1"));
 
     shop.clock.set(at(next) - chrono::TimeDelta::microseconds(1));
-    digests_pass(&shop).await;
+    shop.a_sweep_passes().await;
     assert_eq!(sent_digests(&shop, ANNA).await.len(), 1, "nothing before the next open day");
     shop.clock.set(at(next));
     eventually("it is worse", async || (sent_digests(&shop, ANNA).await.len() == 2).then_some(())).await;
@@ -212,7 +194,7 @@ async fn a_digest_tells_what_is_new_worse_recovered_and_acknowledged_and_nothing
 
     // The same morning again: nothing is new.
     shop.set("2026-03-04T22:59:59Z");
-    digests_pass(&shop).await;
+    shop.a_sweep_passes().await;
     assert_eq!(sent_digests(&shop, ANNA).await.len(), 1);
 
     shop.api.advance(in_time("A-2")).await;
@@ -253,7 +235,7 @@ async fn two_daemons_that_gather_together_make_one_digest_for_each_person() {
     .await;
     shop.set(MORNING);
     sink.wait_for(2, MAIL_LIMIT).await;
-    digests_pass(&shop).await;
+    shop.a_sweep_passes().await;
     for address in [ANNA, ERIKA] {
         let digest = eventually("it is sent", async || sent_digests(&shop, address).await.pop()).await;
         let messages = to(&shop, address).await;
@@ -337,11 +319,11 @@ async fn a_relay_that_was_down_for_days_leaves_one_digest_for_each_person() {
         // Overdue in the night after the next day; the clock goes on by quarters of an hour where something happens.
         for time in ["06:00:00", "12:00:00", "22:00:00", "23:00:00", "23:30:00"] {
             shop.set(&format!("{day}T{time}Z"));
-            digests_pass(&shop).await;
+            shop.a_sweep_passes().await;
         }
     }
     shop.set("2026-03-10T06:00:00Z");
-    digests_pass(&shop).await;
+    shop.a_sweep_passes().await;
     let alerts = "SELECT count(*) FROM alerts a JOIN orders o ON o.id = a.order_id WHERE o.number NOT LIKE 'canary%'";
     eventually("all are overdue", async || (shop.database.number(alerts).await == made).then_some(())).await;
     assert!(sink.messages().is_empty());
@@ -383,7 +365,7 @@ async fn what_went_overdue_while_no_daemon_ran_is_told_in_one_digest() {
     let _second = Daemon::start(&shop.database, options()).await;
     shop.api = daemon.api();
     let received = sink.wait_for(3, MAIL_LIMIT).await;
-    digests_pass(&shop).await;
+    shop.a_sweep_passes().await;
     let mut told: Vec<_> = received.iter().map(|mail| mail.to.as_str()).collect();
     told.sort_unstable();
     assert_eq!(told, [ANNA, ERIKA, FALLBACK], "one message for each");

@@ -29,21 +29,6 @@ fn overdue_to(addresses: &[&str]) -> Vec<(String, String)> {
     addresses.iter().map(|address| ((*address).to_owned(), "OVERDUE".to_owned())).collect()
 }
 
-/// Waits until a sweep has run that began after this call: an order that is late from the start is told of by it.
-async fn a_sweep_passes(shop: &Shop) {
-    for _ in 0..2 {
-        let number = format!("canary-{:08x}", fastrand::u32(..));
-        let late = v1::NewOrder {
-            order_date: date("2025-01-02"),
-            assigned_user: String::new(),
-            assigned_department: String::new(),
-            ..order(&number)
-        };
-        shop.api.create(late).await;
-        eventually("the canary is told of", async || (!told(shop, &number).await.is_empty()).then_some(())).await;
-    }
-}
-
 /// One walk: an order is made at `made`, perhaps given a due date by hand, and goes overdue at `due`.
 async fn walk(made: &str, by_hand: Option<&str>, due_day: &str, due: &str) {
     let sink = SmtpSink::start().await;
@@ -61,7 +46,7 @@ async fn walk(made: &str, by_hand: Option<&str>, due_day: &str, due: &str) {
     shop.clock.set(due - TimeDelta::microseconds(1));
     assert!(!shop.api.get("A-1").await.overdue);
     assert!(!shop.api.overdue().await.contains(&"A-1".to_owned()));
-    a_sweep_passes(&shop).await;
+    shop.a_sweep_passes().await;
     assert_eq!(told(&shop, "A-1").await, []);
 
     shop.clock.set(due);
@@ -73,7 +58,7 @@ async fn walk(made: &str, by_hand: Option<&str>, due_day: &str, due: &str) {
 
     shop.clock.set(due + TimeDelta::microseconds(1));
     assert!(shop.api.get("A-1").await.overdue);
-    a_sweep_passes(&shop).await;
+    shop.a_sweep_passes().await;
     assert_eq!(told(&shop, "A-1").await, overdue_to(&[ANNA, ERIKA]), "a second tick does nothing");
     let entry = shop.api.history("A-1").await.pop().expect("an entry");
     assert_eq!((entry.kind(), instant(entry.time), entry.messages.len()), (v1::HistoryKind::Overdue, due, 2));
@@ -157,7 +142,7 @@ async fn the_next_due_date_that_is_missed_alerts_again() {
     let moved = Advance { due_date: date("2026-03-04"), ..Advance::default() };
     let (after, _) = shop.api.advance(advance_with("A-1", moved)).await;
     assert!(!after.overdue);
-    a_sweep_passes(&shop).await;
+    shop.a_sweep_passes().await;
     assert_eq!(told(&shop, "A-1").await.len(), 2);
     shop.set("2026-03-04T23:00:00Z");
     eventually("the second alert", async || (told(&shop, "A-1").await.len() == 4).then_some(())).await;
@@ -173,7 +158,7 @@ async fn an_order_that_is_closed_or_on_hold_does_not_alert() {
     shop.api.advance(advance_with("A-3", hold)).await;
     shop.set("2026-03-20T23:00:00Z");
     eventually("the open order alerts", async || (!told(&shop, "A-4").await.is_empty()).then_some(())).await;
-    a_sweep_passes(&shop).await;
+    shop.a_sweep_passes().await;
     for number in ["A-1", "A-2", "A-3"] {
         assert_eq!(told(&shop, number).await, [], "{number}");
     }
@@ -194,7 +179,7 @@ async fn two_daemons_that_tick_together_alert_once_each() {
     shop.api.create_many((0..100).map(|n| order(&format!("A-{n:03}"))).collect()).await;
     shop.set("2026-03-03T23:00:00Z");
     let received = sink.wait_for(200, MAIL_LIMIT).await;
-    a_sweep_passes(&shop).await;
+    shop.a_sweep_passes().await;
     sink.wait_for(202, MAIL_LIMIT).await;
     let mut messages: Vec<_> = received.iter().map(|mail| &mail.message).collect();
     messages.sort();

@@ -267,6 +267,7 @@ fn render_responsibilities(it: Responsibilities) -> v1::Responsibilities {
         manages_alone: it.manages_alone,
         member_of: it.member_of,
         open_tasks: it.open_tasks,
+        named_by_triggers: it.named_by_triggers,
     }
 }
 

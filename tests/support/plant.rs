@@ -2,7 +2,7 @@
 
 use andon::grpc::proto::v1;
 
-use super::{Api, Daemon, Database, Expect as _, Options, TestClock, api::date, clock::at};
+use super::{Api, Daemon, Database, Expect as _, Options, TestClock, api::date, clock::at, eventually};
 
 /// Id of the calendar: Europe/Vienna, Monday to Friday; closed on 2026-04-06 (Easter Monday).
 pub const CALENDAR: &str = "vienna";
@@ -134,6 +134,23 @@ impl Shop {
         let api = daemon.api();
         seed(&api).await;
         Self { api, daemon, clock, database }
+    }
+
+    /// Waits until a sweep has passed that began after this call: an order that is late from the start is told of by it.
+    pub async fn a_sweep_passes(&self) {
+        for _ in 0..2 {
+            let number = format!("canary-{:08x}", fastrand::u32(..));
+            let late = v1::NewOrder {
+                order_date: date("2025-01-02"),
+                assigned_user: String::new(),
+                assigned_department: String::new(),
+                ..order(&number)
+            };
+            self.api.create(late).await;
+            let told = |it: v1::Delivery| it.order_number == number && it.trigger == "overdue";
+            eventually("the canary is told of", async || self.api.messages().await.into_iter().any(told).then_some(()))
+                .await;
+        }
     }
 
     /// Sets the clock.

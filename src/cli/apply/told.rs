@@ -215,6 +215,7 @@ fn responsibilities(it: &Responsibilities) -> String {
         (&it.manages, "manages"),
         (&it.manages_alone, "is the only one who manages"),
         (&it.member_of, "works in"),
+        (&it.named_by_triggers, "is named by the triggers"),
     ];
     for (all, verb) in lists.into_iter().filter(|(all, _)| !all.is_empty()) {
         let _ = writeln!(text, "    note: {verb} {}", words::clean(&all.join(", ")));

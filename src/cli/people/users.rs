@@ -256,6 +256,7 @@ fn responsible_for(it: &Responsibilities) -> String {
         ("alone manages", &it.manages_alone),
         ("manages", &shared),
         ("works in", &it.member_of),
+        ("is named by the triggers", &it.named_by_triggers),
     ];
     for (verb, names) in kinds {
         lines.extend((!names.is_empty()).then(|| format!("{verb} {}", names.join(", "))));
@@ -367,11 +368,12 @@ mod tests {
             manages_alone: names(&["mill"]),
             member_of: Vec::new(),
             open_tasks: 2,
+            named_by_triggers: names(&["escalate"]),
         });
         assert_eq!(
             text,
             "Responsible so far:\n  has 1 open order\n  has 2 open tasks\n  gets orders on entry to machining/milling\n  \
-             alone manages mill\n  manages paint\n"
+             alone manages mill\n  manages paint\n  is named by the triggers escalate\n"
         );
         assert_eq!(responsible_for(&Responsibilities::default()), "Responsible for nothing.\n");
     }

@@ -252,6 +252,45 @@ pub struct Trigger {
     pub updated_at: DateTime<Utc>,
 }
 
+impl TriggerSpec {
+    /// The places in which it names users.
+    pub fn users_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        self.actions.iter_mut().flat_map(|action| match action {
+            Action::Email(email) => email.to.users.iter_mut().collect::<Vec<_>>(),
+            Action::Task(task) => vec![&mut task.user],
+            Action::Webhook(_) => Vec::new(),
+        })
+    }
+
+    /// Whether it names a user.
+    #[must_use]
+    pub fn names_user(&self, user: &str) -> bool {
+        self.actions.iter().any(|action| match action {
+            Action::Email(email) => email.to.users.iter().any(|id| id == user),
+            Action::Task(task) => task.user == user,
+            Action::Webhook(_) => false,
+        })
+    }
+
+    /// Puts another user in the place of one; who is named twice then stays once.
+    pub fn replace_user(&mut self, from: &str, to: &str) {
+        for id in self.users_mut().filter(|id| *id == from) {
+            to.clone_into(id);
+        }
+        for action in &mut self.actions {
+            if let Action::Email(email) = action {
+                let mut seen = Vec::new();
+                email.to.users.retain(|id| {
+                    !seen.contains(id) && {
+                        seen.push(id.clone());
+                        true
+                    }
+                });
+            }
+        }
+    }
+}
+
 impl Trigger {
     /// Whether it looks at orders of this type in this status.
     #[must_use]

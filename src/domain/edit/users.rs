@@ -112,6 +112,9 @@ pub struct Responsibilities {
     /// Open tasks assigned to the user.
     #[serde(default)]
     pub open_tasks: i64,
+    /// Triggers that name the user.
+    #[serde(default)]
+    pub named_by_triggers: Vec<String>,
 }
 
 impl Responsibilities {
@@ -138,6 +141,12 @@ impl Responsibilities {
                 .map(|it| it.id.clone())
                 .collect(),
             open_tasks,
+            named_by_triggers: catalogue
+                .triggers
+                .values()
+                .filter(|it| it.spec.names_user(user))
+                .map(|it| it.id.clone())
+                .collect(),
         }
     }
 }
@@ -206,7 +215,7 @@ impl UserEdit {
         Ok(self.onto(blank, now))
     }
 
-    /// The user after the change. With `reassign_to` also the statuses and departments that named the user, and the open orders
+    /// The user after the change. With `reassign_to` also the statuses, departments and triggers that named the user, and the open orders
     /// and tasks that the user has, go to somebody else.
     ///
     /// # Errors
@@ -237,7 +246,7 @@ impl UserEdit {
         Ok(Edited { changes, on_orders, warnings: Vec::new(), replan: None })
     }
 
-    /// Statuses and departments that name the user, with the other one in the place.
+    /// Statuses, departments and triggers that name the user, with the other one in the place.
     fn handed_over(&self, to: &str, catalogue: &Catalogue, now: DateTime<Utc>) -> Vec<Change> {
         let own = |it: &&Option<String>| it.as_deref() == Some(self.id.as_str());
         let types = catalogue.types.values().filter(|it| it.statuses.iter().any(|it| own(&&it.default_user)));
@@ -262,7 +271,14 @@ impl UserEdit {
             department.updated_at = now;
             Change::Department(department)
         });
-        types.chain(departments).collect()
+        let triggers = catalogue.triggers.values().filter(|it| it.spec.names_user(&self.id)).map(|it| {
+            let mut trigger = it.as_ref().clone();
+            trigger.spec.replace_user(&self.id, to);
+            trigger.version += 1;
+            trigger.updated_at = now;
+            Change::Trigger(trigger)
+        });
+        types.chain(departments).chain(triggers).collect()
     }
 
     fn onto(&self, mut user: User, now: DateTime<Utc>) -> User {
