@@ -8,7 +8,7 @@ use tonic::Code;
 
 use crate::support::{
     Daemon, Database, Expect as _, Options, TestClock,
-    api::{advance_with, date, instant},
+    api::{advance_with, date, instant, number},
     clock::at,
     eventually,
     plant::{ANNA, ERIKA, FALLBACK, JOB, Shop, order, seed},
@@ -198,10 +198,13 @@ async fn a_digest_tells_what_is_new_worse_recovered_and_acknowledged_and_nothing
     assert_eq!(sent_digests(&shop, ANNA).await.len(), 1);
 
     shop.api.advance(in_time("A-2")).await;
-    let acknowledge = "UPDATE orders SET acknowledged = jsonb_build_object('visit', visit_sequence,
-                           'at', '2026-03-04T12:00:00Z', 'by', 'erika', 'note', 'Supplier is late', 'until', NULL)
-                       WHERE number = 'A-3' RETURNING 1::bigint";
-    shop.database.number(acknowledge).await;
+    let seen = v1::AcknowledgeOrderRequest {
+        order: number("A-3"),
+        note: "Supplier is late".into(),
+        on_behalf_of: "erika".into(),
+        ..v1::AcknowledgeOrderRequest::default()
+    };
+    shop.api.orders().acknowledge_order(seen).await.done();
     shop.set("2026-03-05T06:00:00Z");
     eventually("the second digest", async || (sent_digests(&shop, ANNA).await.len() == 2).then_some(())).await;
     let marks = "SELECT count(*) FROM (SELECT facts::text AS f FROM deliveries WHERE kind = 'DIGEST' AND user_id = 'anna' ORDER BY id DESC LIMIT 1) d
