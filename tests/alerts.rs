@@ -370,6 +370,9 @@ async fn a_test_of_a_trigger_tells_what_it_would_have_told() {
         let given = v1::Trigger { days, ..trigger("new", event) };
         let request = v1::TestTriggerRequest { trigger: Some(given), ..v1::TestTriggerRequest::default() };
         let found = shop.api.triggers().test_trigger(request).await.done();
+        let mail = found.mail.clone().expect("it sends one");
+        assert!(!mail.subject.is_empty() && mail.html.contains("</html>"), "{event:?}");
+        assert!(found.firings.is_empty() || mail.text.contains("A-1"), "{}", mail.text);
         let times: Vec<_> = found.firings.iter().map(|it| instant(it.time)).collect();
         let mut expected: Vec<_> = expected.into_iter().map(at).collect();
         // Time brings the first of the next visit as well.

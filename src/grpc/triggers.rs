@@ -161,6 +161,7 @@ impl TriggerService for Triggers {
             total,
             orders: i32::try_from(report.orders).unwrap_or(i32::MAX),
             warnings: report.warnings,
+            mail: report.letter.map(|it| v1::MailPreview { subject: it.subject, text: it.plain, html: it.html }),
         }))
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use folder::FolderMailer;
 pub use message::{Envelope, RenderError, Rendered, bare_address, thread_of};
-pub use render::{render, speaks};
+pub use render::{Letter, letter, render, speaks};
 pub use smtp::{Credentials, Deadlines, SmtpConfig, SmtpConfigError, SmtpMailer, TlsMode};
 
 /// One message on its way to one recipient.

@@ -5,12 +5,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Failure, Plant, catalogue::catalogue};
 use crate::domain::{
     alerts::{
+        message::{Channel, MessageFacts},
         replay::{Firing, Record, replay},
-        trigger::{Event, Trigger},
+        template,
+        trigger::{Action, Event, Trigger},
     },
     order::Context,
     refusal::{Kind, Refusal},
 };
+use crate::mail::{Letter, letter};
 use crate::store::facts::OrderRef;
 
 /// Orders that a test looks at; the newest.
@@ -38,6 +41,8 @@ pub struct TestReport {
     pub orders: usize,
     /// What the caller should know.
     pub warnings: Vec<String>,
+    /// The mail of the latest firing, else one about a sample order; `None` when the trigger sends none.
+    pub letter: Option<Letter>,
 }
 
 /// Runs a trigger over the record of the orders that were open between two instants.
@@ -78,7 +83,7 @@ pub async fn test_trigger(
         warnings.push("health is not part of the record, so what it was in the past cannot be told".to_owned());
     }
     let mut ids = plant.fork_ids();
-    let mut report = TestReport { firings: Vec::new(), orders: orders.len(), warnings };
+    let mut report = TestReport { firings: Vec::new(), orders: orders.len(), warnings, letter: None };
     for order in orders {
         let visits = plant.store.list_visits(order.id, 0, ENTRIES_MAX).await?;
         let history = plant.store.list_history(order.id, 0, ENTRIES_MAX).await?;
@@ -88,5 +93,22 @@ pub async fn test_trigger(
         report.firings.extend(replay(&trigger, &record, (from, to), &mut cx));
     }
     report.firings.sort_by_key(|firing| std::cmp::Reverse((firing.at, firing.order.id)));
+    let mails = report.firings.iter().flat_map(|firing| &firing.told.messages);
+    let told = mails.into_iter().find(|message| message.channel == Channel::Mail).map(|message| message.facts.clone());
+    report.letter = told.or_else(|| sample(&trigger)).map(|facts| letter(&facts, "", None));
     Ok(report)
+}
+
+/// What the first mail of a trigger would tell of a sample order.
+fn sample(trigger: &Trigger) -> Option<MessageFacts> {
+    let action = trigger.spec.actions.iter().find_map(|action| match action {
+        Action::Email(email) => Some(email),
+        Action::Task(_) | Action::Webhook(_) => None,
+    })?;
+    let (mut happened, recipient) = template::sample(trigger.spec.event);
+    happened.trigger.clone_from(&trigger.id);
+    happened.trigger_name.clone_from(&trigger.spec.name);
+    happened.subject = template::render(&action.subject, &happened, &recipient).unwrap_or_default();
+    happened.text = template::render(&action.body, &happened, &recipient).unwrap_or_default();
+    Some(MessageFacts::Happened(Box::new(happened)))
 }

@@ -203,6 +203,12 @@ fn tested(found: &TestTriggerResponse, colour: bool) -> String {
     for warning in &found.warnings {
         let _ = writeln!(text, "warning: {}", words::clean(warning));
     }
+    if let Some(mail) = &found.mail {
+        let _ = writeln!(text, "\nThe mail, as it is read:\n\n    {}\n", words::clean(&mail.subject));
+        for line in mail.text.lines() {
+            let _ = writeln!(text, "    {}", words::clean(line));
+        }
+    }
     text
 }
 

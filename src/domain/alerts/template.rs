@@ -272,7 +272,9 @@ fn names(seen: &Value) -> Vec<String> {
 }
 
 /// A message about an event with everything that one can have.
-fn sample(event: Event) -> (Happened, Recipient) {
+/// A message about an event as it could be: for checks and previews.
+#[must_use]
+pub fn sample(event: Event) -> (Happened, Recipient) {
     let on = |day: u32| NaiveDate::from_ymd_opt(2026, 3, day);
     let at = Utc.with_ymd_and_hms(2026, 3, 2, 23, 0, 0).single().unwrap_or_default();
     let note = NoteFacts {

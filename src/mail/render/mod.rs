@@ -64,13 +64,31 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 pub fn render(facts: &MessageFacts, envelope: &Envelope) -> Result<Rendered, RenderError> {
     let from = sender(&envelope.from)?;
     let to = recipient(envelope)?;
-    let (subject, words) = wording::words(facts, &envelope.language, envelope.link_pattern.as_deref());
+    let Letter { subject, plain, html } = letter(facts, &envelope.language, envelope.link_pattern.as_deref());
+    let bytes = assemble(envelope, from, to, &subject, &plain, &html);
+    Ok(Rendered { subject, bytes })
+}
+
+/// What the reader of a message sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Subject line.
+    pub subject: String,
+    /// For readers of plain text.
+    pub plain: String,
+    /// For all others.
+    pub html: String,
+}
+
+/// What a message says, in the language of its reader, else in that of the plant.
+#[must_use]
+pub fn letter(facts: &MessageFacts, plant_language: &str, link_pattern: Option<&str>) -> Letter {
+    let (subject, words) = wording::words(facts, plant_language, link_pattern);
     let (plain, html) = match &words {
         Words::Letter(letter) => (fill("letter.txt", letter), fill("letter.html", letter)),
         Words::Digest(digest) => (fill("digest.txt", digest), fill("digest.html", digest)),
     };
-    let bytes = assemble(envelope, from, to, &subject, &plain, &html);
-    Ok(Rendered { subject, bytes })
+    Letter { subject, plain, html }
 }
 
 fn assemble(envelope: &Envelope, from: Mailbox, to: Mailbox, subject: &str, plain: &str, html: &str) -> Vec<u8> {
