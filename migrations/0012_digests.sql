@@ -14,7 +14,8 @@ BEGIN
         RETURN EXISTS (
             SELECT FROM orders o
             WHERE o.id = of_order AND o.visit_sequence = of_visit AND o.closed_at IS NULL AND o.due_at = due
-              AND (o.acknowledged ->> 'visit')::integer IS DISTINCT FROM o.visit_sequence);
+              AND ((o.acknowledged ->> 'visit')::integer IS DISTINCT FROM o.visit_sequence
+                  OR (o.acknowledged ->> 'until')::timestamptz <= at));
     WHEN 'STALE' THEN
         RETURN EXISTS (
             SELECT FROM orders o

@@ -9,6 +9,7 @@ use crate::support::{
     clock::at,
     eventually,
     plant::{ANNA, ERIKA, FALLBACK, Shop, order},
+    smtp::SmtpSink,
 };
 
 const MONDAY: &str = "2026-03-02T08:00:00Z";
@@ -205,7 +206,8 @@ async fn a_trigger_does_not_act_for_the_past() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_acknowledgement_silences_escalation_and_a_snooze_puts_it_off() {
-    let shop = Shop::open(MONDAY).await;
+    let sink = SmtpSink::start().await;
+    let shop = Shop::open_with(MONDAY, |options| options.relay(sink.address().port())).await;
     make(&shop, v1::Trigger { days: 1, repeat_days: 1, ..trigger("escalation", E::Escalation) }).await;
     for id in ["A-1", "A-2", "A-3"] {
         shop.api.create(order(id)).await;
@@ -239,6 +241,12 @@ async fn an_acknowledgement_silences_escalation_and_a_snooze_puts_it_off() {
     assert_eq!(escalated("A-2").await, 0);
     sweep_at(&shop, at("2026-03-08T23:00:00Z")).await;
     assert_eq!((escalated("A-1").await, escalated("A-2").await), (0, 1));
+    assert_eq!(shop.api.list(filter(Some(true))).await, ["A-1"], "a snooze that has ended is none any more");
+    eventually("the mail about it leaves", async || {
+        let mut told = shop.api.messages().await.into_iter().filter(|it| it.order_number == "A-2");
+        told.any(|it| it.trigger == "escalation" && it.state() == v1::DeliveryState::Sent).then_some(())
+    })
+    .await;
     // Taken back, it goes on with the step that has come.
     let back = v1::AcknowledgeOrderRequest { take_back: true, ..ack("A-1") };
     shop.api.orders().acknowledge_order(back).await.done();
@@ -311,6 +319,26 @@ async fn conditions_choose_which_orders_are_meant() {
     };
     make(&shop, with(condition)).await;
     let labels = |value: &str| [("line".to_owned(), value.to_owned())].into();
+    // An order that is meant only after the event is not told of it later.
+    let labelled = v1::TriggerCondition { labels: [("vip".to_owned(), "1".to_owned())].into(), ..Default::default() };
+    let soon = v1::Trigger { days: 1, condition: Some(labelled), ..trigger("vip", E::Escalation) };
+    make(&shop, soon).await;
+    shop.api.create(order("B-1")).await;
+    sweep_at(&shop, at("2026-03-05T12:00:00Z")).await;
+    let update = v1::UpdateOrderRequest {
+        order: Some(v1::Order {
+            number: "B-1".into(),
+            labels: [("vip".to_owned(), "1".to_owned())].into(),
+            ..v1::Order::default()
+        }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["labels".into()] }),
+        ..v1::UpdateOrderRequest::default()
+    };
+    shop.api.orders().update_order(update).await.done();
+    let due = v1::SetDueDateRequest { order: number("B-1"), due_date: date("2026-03-03"), ..Default::default() };
+    shop.api.orders().set_due_date(due).await.done();
+    sweep_at(&shop, at("2026-03-05T12:00:00Z")).await;
+    assert_eq!(counts(&shop, "B-1").await, [("overdue".into(), 2)]);
     for (id, labels, department, priority, told) in [
         ("A-1", labels("2"), "workshop", 5, true),
         ("A-2", labels("2"), "workshop", 9, true),

@@ -5,7 +5,9 @@ use chrono::SecondsFormat;
 use super::{
     alerts::{alarm, fire::follow_up},
     catalogue::{Catalogue, OrderType},
-    order::{Context, Decision, DueCause, DueSource, FieldChange, HistoryDetail, HistoryEntry, HistoryKind, Order},
+    order::{
+        Alert, Context, Decision, DueCause, DueSource, FieldChange, HistoryDetail, HistoryEntry, HistoryKind, Order,
+    },
     plan::{Planned, computed_due, due_of_visit},
     refusal::Refusal,
     schedule,
@@ -143,7 +145,13 @@ pub fn decide(
     }
     follow_up(Some(before), &mut decision, cx);
     if quiet {
-        decision.order.next_alarm_at = alarm::next(&decision.order, cx.catalogue, Some(cx.now));
+        let order = &mut decision.order;
+        let next = alarm::next(order, cx.catalogue, Some(cx.now));
+        order.next_alarm_at = before.next_alarm_at.into_iter().chain(next).min();
+        // It counts as told, whatever alarm comes next.
+        if let Some(due) = order.visit.due.filter(|_| due_moved) {
+            decision.alerts.push(Alert { visit: order.visit.sequence, rule: alarm::OVERDUE.to_owned(), at: due.at });
+        }
     }
     Ok(Some(decision))
 }

@@ -77,7 +77,11 @@ pub fn order(order: &Order, catalogue: &Catalogue, now: DateTime<Utc>) -> v1::Or
             target_beyond_holidays: projected.target_unmaintained,
         }),
         followers: order.followers.clone(),
-        acknowledgement: order.acknowledged.as_ref().filter(|it| it.visit == order.visit.sequence).map(acknowledgement),
+        acknowledgement: order
+            .acknowledged
+            .as_ref()
+            .filter(|it| it.visit == order.visit.sequence && it.until.is_none_or(|until| until > now))
+            .map(acknowledgement),
         interrupted_status: order.interrupted.as_ref().map(|it| it.status.clone()).unwrap_or_default(),
         schedule_method: render_method(order.schedule_method).into(),
         effective_schedule_method: render_method(

@@ -59,7 +59,7 @@ pub async fn list_orders(
     limit: i64,
 ) -> Result<Seen<Vec<Order>>, Failure> {
     let mut looked = None;
-    if overdue || !filter.health.is_empty() {
+    if overdue || !filter.health.is_empty() || filter.acknowledged.is_some() {
         let (database_now, _) = plant.store.clock_and_version().await?;
         let now = plant.clock.now(database_now);
         looked = Some(now);

@@ -292,7 +292,9 @@ fn decide(
         }
         let mut after = before.clone();
         after.health_turns = turns(before, catalogue);
-        after.next_alarm_at = alarm::after_change(Some(before), &after, catalogue, now);
+        // From the beginning: what a trigger, or a calendar, brought into the past meanwhile is found by the sweep.
+        let next = alarm::next(&after, catalogue, None);
+        after.next_alarm_at = before.next_alarm_at.into_iter().chain(next).min();
         if after.health_turns != before.health_turns || after.next_alarm_at != before.next_alarm_at {
             decided.turns.push((before.id, after.health_turns, after.next_alarm_at));
         }

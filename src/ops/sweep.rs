@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::{
@@ -29,6 +29,10 @@ use super::{Plant, kill_point};
 pub const ACTOR: &str = "andon";
 /// Batches that one run takes; what is left is left to the next tick.
 const BATCHES_MAX: usize = 1_000;
+/// Messages of one batch; the orders that are left are taken by the next one.
+const MESSAGES_MAX: usize = 10_000;
+/// How long an alarm is put off that cannot be recorded.
+const PUT_OFF: TimeDelta = TimeDelta::minutes(5);
 /// Batches under way at once when there is more than one: one is decided while the database writes the other.
 const LANES: usize = 2;
 
@@ -72,12 +76,33 @@ pub async fn sweep(plant: &Plant) -> Result<SweepReport, StoreError> {
     Ok(report)
 }
 
-/// One batch after the other, at most `batches`, while there are more.
+/// One batch after the other, at most `batches`, while there are more. One order must not hold up all others: a batch that cannot
+/// be written is done order by order, and the alarm of an order that cannot be written alone is put off.
 async fn run(plant: &Plant, batches: usize) -> Result<SweepReport, StoreError> {
     let mut ids = plant.fork_ids();
     let mut report = SweepReport::default();
+    // Batches of a single order that are still to be done.
+    let mut single: usize = 0;
     for _ in 0..batches {
-        report.add(batch(plant, &mut ids).await?);
+        let limit = if single > 0 { 1 } else { plant.settings.sweep_batch };
+        single = single.saturating_sub(1);
+        let mut first = None;
+        match batch(plant, &mut ids, limit, &mut first).await {
+            Ok(done) => report.add(done),
+            Err(error) if !is_poison(&error) => return Err(error),
+            Err(error) if limit > 1 => {
+                tracing::warn!(%error, "a batch of alarms is done order by order");
+                single = limit;
+                report.left = true;
+            }
+            Err(error) => {
+                tracing::error!(order = ?first, %error, "the alarm of an order cannot be recorded and was put off");
+                if let Some((order, now)) = first {
+                    plant.store.put_off_alarm(order, now + PUT_OFF).await?;
+                }
+                report.left = true;
+            }
+        }
         if !report.left {
             break;
         }
@@ -85,14 +110,25 @@ async fn run(plant: &Plant, batches: usize) -> Result<SweepReport, StoreError> {
     Ok(report)
 }
 
-async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> {
-    let limit = i64::try_from(plant.settings.sweep_batch).unwrap_or(1_000);
+/// Whether the rows of a batch brought a failure about, not the database or an edit in between.
+fn is_poison(error: &StoreError) -> bool {
+    !matches!(error.fault, StoreFault::Unavailable | StoreFault::FactsChanged)
+}
+
+/// One batch of at most `limit` orders; leaves the first of them, and the instant, in `first`.
+async fn batch(
+    plant: &Plant,
+    ids: &mut Ids,
+    limit: usize,
+    first: &mut Option<(Uuid, DateTime<Utc>)>,
+) -> Result<SweepReport, StoreError> {
     let (database_now, _) = plant.store.clock_and_version().await?;
     let now = plant.clock.now(database_now);
     let mut transaction = plant.store.begin("sweep").await?;
-    let Some(facts) = lock_due_alarms(&mut transaction, now, limit).await? else {
+    let Some(facts) = lock_due_alarms(&mut transaction, now, i64::try_from(limit).unwrap_or(1_000)).await? else {
         return Ok(SweepReport::default());
     };
+    *first = facts.found.first().map(|fact| (fact.order.id, now));
     let catalogue = plant.snapshot.at(facts.catalogue_version, &plant.store).await?;
     if catalogue.version != facts.catalogue_version {
         return Err(StoreError {
@@ -110,8 +146,16 @@ async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> 
     let mut cx =
         Context { catalogue: &catalogue, now, ids, actor: ACTOR, fallback: &plant.settings.fallback, cause: "" };
     let outage_after = plant.settings.outage_after;
-    let decisions: Vec<_> =
-        facts.found.iter().map(|fact| alarm::alarm(&fact.order, told.of(&fact.order), outage_after, &mut cx)).collect();
+    let mut decisions = Vec::with_capacity(facts.found.len());
+    let mut messages = 0;
+    for fact in &facts.found {
+        let decision = alarm::alarm(&fact.order, told.of(&fact.order), outage_after, &mut cx);
+        messages += decision.effects.messages.len();
+        decisions.push(decision);
+        if messages >= MESSAGES_MAX {
+            break;
+        }
+    }
     let mut writes = Writes::default();
     for decision in &decisions {
         writes.add(decision, now);
@@ -125,7 +169,7 @@ async fn batch(plant: &Plant, ids: &mut Ids) -> Result<SweepReport, StoreError> 
         examined: decisions.len(),
         fired: decisions.iter().filter(|decision| !decision.alerts.is_empty()).count(),
         queued: decisions.iter().map(|decision| decision.effects.messages.len()).sum(),
-        left: decisions.len() == plant.settings.sweep_batch,
+        left: decisions.len() == limit || messages >= MESSAGES_MAX,
     })
 }
 

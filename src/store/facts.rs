@@ -288,6 +288,20 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Puts the alarm of an order off, when it cannot be recorded. No version is counted: it is only looked at later.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn put_off_alarm(&self, order: Uuid, until: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query!("UPDATE orders SET next_alarm_at = $2 WHERE id = $1 AND next_alarm_at < $2", order, until)
+            .execute(&self.calls)
+            .await
+            .map(drop)
+            .map_err(|error| StoreError::new("put an alarm off", error))
+    }
+}
+
 /// Locks the orders whose alarm has come by `now`, the earliest first; passes over those that somebody else has locked, and finds
 /// none while the catalogue is being edited, since an edit may wait for the orders.
 ///

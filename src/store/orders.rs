@@ -67,7 +67,7 @@ pub struct OrderFilter {
     pub open_questions: bool,
     /// Health at `health_at`, any of.
     pub health: Vec<Health>,
-    /// The instant of that.
+    /// The instant of that, and of `acknowledged`.
     pub health_at: DateTime<Utc>,
     /// Whether somebody has acknowledged the current visit.
     pub acknowledged: Option<bool>,
@@ -329,7 +329,10 @@ fn list_statement(filter: &OrderFilter, by: OrderBy, after: Option<&Position>, l
     }
     if let Some(acknowledged) = filter.acknowledged {
         query
-            .push(" AND COALESCE((o.acknowledged ->> 'visit')::integer = o.visit_sequence, false) = ")
+            .push(" AND COALESCE((o.acknowledged ->> 'visit')::integer = o.visit_sequence")
+            .push(" AND COALESCE((o.acknowledged ->> 'until')::timestamptz > ")
+            .push_bind(filter.health_at)
+            .push(", true), false) = ")
             .push_bind(acknowledged);
     }
     if !filter.health.is_empty() {

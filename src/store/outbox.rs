@@ -156,18 +156,18 @@ impl Store {
                    SELECT count(*) AS messages, min(created_at) AS first_at FROM (
                        (SELECT created_at FROM outbox o
                         WHERE o.address = a.address AND o.state <> 'GATHERED' AND o.created_at > $2
-                          AND o.kind NOT IN ('DIGEST', 'OVERDUE_DIGEST')
-                        LIMIT $4::bigint + 1)
+                          AND o.kind NOT IN ('DIGEST', 'OVERDUE_DIGEST', 'TASK')
+                        ORDER BY o.created_at LIMIT $4::bigint + 1)
                        UNION ALL
                        (SELECT created_at FROM deliveries d
                         WHERE d.address = a.address AND d.settled_at > $2 AND d.created_at > $2 AND d.state = 'SENT'
-                          AND d.kind NOT IN ('DIGEST', 'OVERDUE_DIGEST')
-                        LIMIT $4::bigint + 1)) AS told) AS recent
+                          AND d.kind NOT IN ('DIGEST', 'OVERDUE_DIGEST', 'TASK')
+                        ORDER BY d.created_at LIMIT $4::bigint + 1)) AS told) AS recent
                CROSS JOIN LATERAL (
                    SELECT count(*) AS messages FROM (
                        SELECT FROM outbox o
                        WHERE o.address = a.address AND o.state IN ('READY', 'CLAIMED') AND o.attempts = 0
-                         AND o.uncertain_count = 0 AND o.created_at < $3 AND o.kind NOT IN ('DIGEST', 'OVERDUE_DIGEST')
+                         AND o.uncertain_count = 0 AND o.created_at < $3 AND o.kind NOT IN ('DIGEST', 'OVERDUE_DIGEST', 'TASK')
                        LIMIT 2) AS old) AS waited
                WHERE recent.messages > $4 OR waited.messages > 1
                ORDER BY a.address"#,
@@ -197,7 +197,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"WITH waiting AS (
                    SELECT id, token FROM outbox
-                   WHERE address = $1 AND channel = 'MAIL' AND kind NOT IN ('DIGEST', 'OVERDUE_DIGEST')
+                   WHERE address = $1 AND channel = 'MAIL' AND kind NOT IN ('DIGEST', 'OVERDUE_DIGEST', 'TASK')
                      AND attempts = 0 AND uncertain_count = 0 AND (state = 'READY' OR (state = 'CLAIMED' AND token = $2))
                    ORDER BY token NULLS LAST, id LIMIT 5000 FOR UPDATE SKIP LOCKED),
                gathered AS (

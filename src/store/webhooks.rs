@@ -208,9 +208,9 @@ impl Store {
             r#"SELECT cause AS "cause!", rule AS "rule!" FROM (
                    SELECT cause, rule FROM trigger_causes WHERE cause = ANY ($1)
                    UNION ALL
-                   SELECT id::text, rule FROM outbox WHERE id = ANY ($2)
+                   SELECT id::text, rule FROM outbox WHERE id = ANY ($2) AND rule <> ''
                    UNION ALL
-                   SELECT id::text, rule FROM deliveries WHERE id = ANY ($2)) AS acted
+                   SELECT id::text, rule FROM deliveries WHERE id = ANY ($2) AND rule <> '') AS acted
                ORDER BY 1, 2 LIMIT 100000"#,
             causes,
             &messages

@@ -530,7 +530,8 @@ pub(crate) async fn write(
             INSERT INTO alerts (order_id, visit_sequence, rule, due_at, fired_at)
             SELECT order_id, visit_sequence, rule, due_at, fired_at
             FROM json_to_recordset($7::json) AS t (
-                order_id uuid, visit_sequence integer, rule text, due_at timestamptz, fired_at timestamptz)),
+                order_id uuid, visit_sequence integer, rule text, due_at timestamptz, fired_at timestamptz)
+            ON CONFLICT DO NOTHING),
         sent AS MATERIALIZED (
             SELECT * FROM json_to_recordset($8::json) AS t (
                 id uuid, dedup_key text, kind text, user_id text, recipient_name text, address text, order_id uuid,

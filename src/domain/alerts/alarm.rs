@@ -213,7 +213,10 @@ fn ring(decision: &mut Decision, fired: &Coming<'_>, held_back: Option<DateTime<
     for trigger in &triggers {
         told.add(fire::act(trigger, &decision.order, &fired.occurrence, Some(fired.at), cx));
     }
+    let alert = Alert { visit: decision.order.visit.sequence, rule: fired.rule().to_owned(), at: fired.at };
+    decision.alerts.push(alert);
     if fired.trigger.is_some() && told.is_nothing() {
+        // It was not meant when it came: that is recorded, so that it is not told when it is meant later.
         return;
     }
     if let Some(until) = held_back {
@@ -232,7 +235,6 @@ fn ring(decision: &mut Decision, fired: &Coming<'_>, held_back: Option<DateTime<
     };
     let kind = if fired.trigger.is_some() { HistoryKind::Alerted } else { HistoryKind::Overdue };
     decision.history.push(order.record(kind, cx.now, cx.actor, "", detail));
-    decision.alerts.push(Alert { visit: order.visit.sequence, rule: fired.rule().to_owned(), at: fired.at });
     decision.effects.messages.extend(told.messages);
     decision.effects.tasks.extend(told.tasks);
 }

@@ -41,7 +41,9 @@ pub fn render(template: &str, happened: &Happened, recipient: &Recipient) -> Res
     without_brackets(template)?;
     let rendered =
         environment().render_str(template, Serde(seen(happened, recipient))).map_err(|error| error.to_string())?;
-    Ok(rendered.chars().take(OUTPUT_MAX).collect())
+    // A template can make what no text of the plant may have, a NUL among them, which the database would refuse.
+    let shows = |letter: &char| !letter.is_control() || matches!(letter, '\n' | '\t');
+    Ok(rendered.chars().filter(shows).take(OUTPUT_MAX).collect())
 }
 
 /// Whether a template can be rendered for every message about an event: with all facts, and with those that an order can lack.
