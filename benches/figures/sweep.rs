@@ -104,12 +104,12 @@ pub async fn measure(options: &Options, stand: &Stand) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Ten triggers for each type that wait for what time brings: each is counted for every order that is swept.
+/// Ten triggers for each type that wait for what time brings: each is counted for every order that is swept, and none has come.
 async fn ten_triggers(stand: &Stand) -> Result<(), Fault> {
     sqlx::raw_sql(
         r#"INSERT INTO triggers (id, spec, active_since, created_at, updated_at)
         SELECT t.id || '-' || n, jsonb_build_object(
-            'name', 'Ten', 'event', (ARRAY['DUE_SOON', 'ESCALATION', 'STALE'])[n % 3 + 1], 'days', n, 'enabled', true,
+            'name', 'Ten', 'event', (ARRAY['DUE_SOON', 'ESCALATION', 'STALE'])[n % 3 + 1], 'days', 100 + n, 'enabled', true,
             'order_types', jsonb_build_array(t.id),
             'actions', '[{"email": {"to": {"assignee": true}}}]'::jsonb), now(), now(), now()
         FROM order_types t CROSS JOIN generate_series(1, 10) AS n;

@@ -52,9 +52,9 @@ use crate::{
 /// Lanes that a daemon works with.
 const LANES: usize = 2;
 /// Orders of one batch: small enough that who wants to change one of them hardly waits.
-const BATCH: i64 = 500;
+const BATCH: i64 = 128;
 /// Batches that one run of a lane takes; what is left is left to the next one.
-const BATCHES_MAX: usize = 100;
+const BATCHES_MAX: usize = 400;
 /// Parts that a recomputation is cut into: enough that lanes and daemons end at about the same time.
 const PARTS_MAX: i64 = 64;
 
