@@ -272,14 +272,17 @@ async fn a_digest_whose_daemon_is_killed_is_told_once() {
         clock.set(at(MORNING));
         let ended = tokio::task::block_in_place(|| doomed.wait_for_end(MAIL_LIMIT));
         assert!(!ended.success());
-        assert_eq!(database.number("SELECT count(*) FROM outbox WHERE kind = 'DIGEST'").await, made, "{point}");
+        // Erika, who is told at once, may have been late for her mails when the clock moved on: those are another digest.
+        let digests = "SELECT count(*) FROM outbox WHERE kind = 'DIGEST' AND user_id = 'anna'";
+        assert_eq!(database.number(digests).await, made, "{point}");
         let daemon = Daemon::start(&database, options()).await;
         eventually("the digest is sent", async || {
-            let sent = |it: &v1::Delivery| it.kind == "DIGEST" && it.state() == State::Sent;
+            let sent = |it: &v1::Delivery| it.kind == "DIGEST" && it.address == ANNA && it.state() == State::Sent;
             daemon.api().messages().await.iter().any(sent).then_some(())
         })
         .await;
-        let messages = daemon.api().messages().await;
+        let mut messages = daemon.api().messages().await;
+        messages.retain(|it| it.address == ANNA);
         assert_eq!(messages.iter().filter(|it| it.kind == "DIGEST").count(), 1, "{point}");
         assert_eq!(in_state(&messages, State::Folded), 5, "{point}");
         assert_eq!(sink.messages().iter().filter(|mail| mail.to == ANNA).count(), 1, "{point}");

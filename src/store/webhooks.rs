@@ -174,6 +174,8 @@ impl Store {
                    SELECT id FROM outbox
                    WHERE channel = 'WEBHOOK' AND address = $1 AND state IN ('READY', 'UNCERTAIN') AND next_attempt_at < $2
                      AND created_at < $2
+                     -- What waited while it was disabled has its whole time from then on.
+                     AND NOT EXISTS (SELECT FROM webhooks w WHERE 'webhook:' || w.id = $1 AND w.updated_at >= $2)
                    ORDER BY next_attempt_at, seq LIMIT 1000 FOR UPDATE SKIP LOCKED),
                gone AS (
                    DELETE FROM outbox m USING old WHERE m.id = old.id
