@@ -314,8 +314,9 @@ pub(crate) async fn lock_due_alarms(
 ) -> Result<Option<Facts<OrderFact>>, StoreError> {
     let rows = order_rows!(
         "1::bigint",
-        "EXISTS (SELECT FROM alerts a WHERE a.order_id = o.id AND a.visit_sequence = o.visit_sequence
-            AND a.rule = 'OVERDUE' AND a.due_at = o.due_at)",
+        // Not EXISTS: that may be answered by reading all alerts once, which are many more than the orders of a batch.
+        "(SELECT true FROM alerts a WHERE a.order_id = o.id AND a.visit_sequence = o.visit_sequence
+            AND a.rule = 'OVERDUE' AND a.due_at = o.due_at LIMIT 1) IS NOT NULL",
         "FROM orders o CROSS JOIN catalogue_version c
          WHERE o.next_alarm_at <= $1 AND (SELECT try_share_catalogue())
          ORDER BY o.next_alarm_at

@@ -166,10 +166,11 @@ pub async fn lock_open_orders(
         .map_err(error)?;
     let rows = order_rows!(
         "1::bigint",
-        "EXISTS (SELECT FROM alerts a WHERE a.order_id = o.id AND a.visit_sequence = o.visit_sequence
-                AND a.rule = 'OVERDUE' AND a.due_at = o.due_at)
-            AND NOT EXISTS (SELECT FROM outbox m WHERE m.order_id = o.id AND m.visit_sequence = o.visit_sequence
-                AND m.kind = 'OVERDUE')",
+        // Not EXISTS: that may be answered by reading all alerts and messages once, which are many more than the orders of a batch.
+        "(SELECT true FROM alerts a WHERE a.order_id = o.id AND a.visit_sequence = o.visit_sequence
+                AND a.rule = 'OVERDUE' AND a.due_at = o.due_at LIMIT 1) IS NOT NULL
+            AND (SELECT true FROM outbox m WHERE m.order_id = o.id AND m.visit_sequence = o.visit_sequence
+                AND m.kind = 'OVERDUE' LIMIT 1) IS NULL",
         "FROM orders o CROSS JOIN catalogue_version c
          WHERE o.closed_at IS NULL AND o.order_type = ANY ($1) AND o.id > $2 AND o.id <= $3
          ORDER BY o.id LIMIT $4 FOR NO KEY UPDATE OF o",
