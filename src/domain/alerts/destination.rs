@@ -34,7 +34,7 @@ impl Destination {
     ///
     /// ```
     /// use andon::domain::alerts::destination::Destination;
-    /// let it = Destination::parse("https://Hooks.example.com/a?b=c").unwrap();
+    /// let it = Destination::parse("https://Hooks.example.com/a?b=c").expect("a destination");
     /// assert_eq!((it.host.as_str(), it.port, it.target.as_str()), ("hooks.example.com", 443, "/a?b=c"));
     /// assert!(Destination::parse("https://user:password@example.com/").is_err());
     /// ```
